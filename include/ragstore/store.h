@@ -1,0 +1,84 @@
+/* Opening, closing, flushing and describing a store. */
+#ifndef RAGSTORE_STORE_H
+#define RAGSTORE_STORE_H
+
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    RAG_OPEN_READ_ONLY = 1, /* never writes; every write answers RAG_E_DENIED */
+    RAG_OPEN_EXISTING = 2,  /* do not create: RAG_E_NOT_FOUND when there is no store */
+    RAG_OPEN_BUILD = 4,     /* build a new store aside; it appears, whole and durable, at
+                               rag_store_publish(), and not at all without it. RAG_E_CONFLICT
+                               when a store is there already, unless RAG_OPEN_REPLACE */
+    RAG_OPEN_REPLACE = 8    /* with RAG_OPEN_BUILD: the published store takes the place of an
+                               existing one, which must not be open anywhere */
+};
+
+/* Initialise with RAG_OPEN_OPTIONS_INIT. Everything is borrowed for the call. */
+typedef struct rag_open_options {
+    size_t struct_size;
+    unsigned flags;                 /* RAG_OPEN_* */
+    const char *workspace;          /* NULL: what URL, environment or config.ini say */
+    const char *const *namespaces;  /* limit the handle to these KV and vector namespaces and */
+    size_t namespace_count;         /* "graph", "doc_status"; 0: no limit */
+    const char *config_file;        /* NULL: ./config.ini when it exists; "": none */
+    int64_t lock_timeout_ms;        /* how long a writer waits for its turn when the context
+                                       carries no deadline; 0: 30 s */
+} rag_open_options;
+
+#define RAG_OPEN_OPTIONS_INIT { sizeof(rag_open_options), 0, NULL, NULL, 0, NULL, 0 }
+
+/* Open the store that `url` names: `./dir` or `embedded:./dir`, `memory:`, `config:./config.ini`,
+ * `@name` for an entry of the registry of named stores; NULL or "" takes everything from the
+ * environment (docs/configuration.md). The handle may be used from any thread. It is void in a
+ * child after fork(): calls answer RAG_E_FORKED there, and closing it there is harmless.
+ * Expected: RAG_E_NOT_FOUND, RAG_E_VERSION (a newer format), RAG_E_INVALID (the URL).
+ * The caller owns *out and closes it with rag_store_close(). */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_open(const char *url,
+                                                     const rag_open_options *options,
+                                                     const rag_context *ctx, rag_store **out,
+                                                     rag_error *err);
+
+/* Close the handle; no other thread may be inside a call on it. Committed writes stay; a
+ * transaction that is still open is aborted and its rag_txn is void. NULL is allowed. Does not
+ * flush: call rag_flush() first when durability against a power cut matters. */
+RAG_EXPORT void rag_store_close(rag_store *store);
+
+/* Make a store that was opened with RAG_OPEN_BUILD appear under its name, durable. After success
+ * the handle is an ordinary read-write handle on it. Expected: RAG_E_CONFLICT when somebody
+ * created a store there meanwhile. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_publish(rag_store *store, const rag_context *ctx,
+                                                        rag_error *err);
+
+/* Make every commit up to `upto` durable; 0 means everything committed so far. Costs one fsync,
+ * or none when it is covered already. Expected: RAG_E_IO; after that the store takes no further
+ * writes until it is opened again, because what the disk holds is not known. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_flush(rag_store *store, const rag_context *ctx,
+                                                rag_token upto, rag_error *err);
+
+/* One row per namespace that holds anything, ordered by kind and name: key = kind ("kv", "vector",
+ * "graph_nodes", "graph_edges", "doc_status"), key2 = name, number = rows, value = JSON
+ * {"rows","bytes","generation",...}. Rows and bytes are kept, not counted: this is cheap. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_namespaces(rag_store *store,
+                                                           const rag_context *ctx,
+                                                           rag_result **out, rag_error *err);
+
+/* One row per store kind ("kv", "vector", "graph", "doc_status") in key, backend name in key2, and
+ * in value a JSON object about it: location, format version, library versions, committed and
+ * durable token, sizes, debt (what compacting or indexing would do). Never a secret. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_describe(rag_store *store, const rag_context *ctx,
+                                                         rag_result **out, rag_error *err);
+
+/* Bring derived data up to date now (vector indexes; statistics). Searches are right without it,
+ * only slower. Writers of large amounts call it when they are done; `ragstore import` does. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_optimize(rag_store *store, const rag_context *ctx,
+                                                         rag_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
