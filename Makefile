@@ -1,0 +1,39 @@
+# Thin front of CMake: see CMakeLists.txt and CMakePresets.json for the real build.
+BUILD := build
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+
+.PHONY: all configure demo check test soak bench install format clean
+
+all: configure
+	@cmake --build $(BUILD) -j $(JOBS)
+
+configure:
+	@scripts/bootstrap build
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset release
+
+demo: all
+	@examples/demo.sh $(BUILD)/ragstore
+
+# the usual round before a commit: unit, conformance, headers, style, fuzz corpora; 4 minutes at most
+check:
+	@scripts/bootstrap test
+	@scripts/run-tests check
+
+# everything: also sanitizers, processes, clang-tidy; 15 minutes at most
+test:
+	@scripts/bootstrap test
+	@scripts/run-tests all
+
+bench: all
+	@bench/run.sh $(BUILD)
+
+install: all
+	@cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)
+
+format:
+	@scripts/bootstrap test
+	@scripts/format
+
+clean:
+	@rm -rf $(BUILD)
