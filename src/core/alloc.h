@@ -1,0 +1,19 @@
+/* The one door to memory. Tests make the n-th allocation fail through it. */
+#ifndef CORE_ALLOC_H
+#define CORE_ALLOC_H
+
+#include <stddef.h>
+
+void *rag_alloc(size_t size);                       /* NULL on failure; size 0 is allowed */
+void *rag_alloc_zeroed(size_t count, size_t size);  /* checks the product */
+void *rag_alloc_array(size_t count, size_t size);   /* checks the product; not zeroed */
+void *rag_realloc(void *memory, size_t size);
+void rag_free(void *memory);                        /* NULL is allowed */
+char *rag_strdup(const char *text);
+char *rag_memdup_text(const void *data, size_t len); /* a copy followed by a NUL */
+
+/* Tests only: the n-th allocation from now (1 = the next) fails, and every one after it when
+ * `sticky`; 0 switches it off. Counts over the whole process. */
+void rag_alloc_fail_at(long n, int sticky);
+
+#endif

@@ -1,0 +1,158 @@
+/* JSON in memory, by yyjson. Numbers are kept as the text that came in: a value must leave the
+ * store with the digits with which it entered. */
+#include "json.h"
+
+#include <yyjson.h>
+
+#include "alloc.h"
+#include "limits.h"
+#include "slice.h"
+
+static void *json_malloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return rag_alloc(size);
+}
+
+static void *json_realloc(void *ctx, void *memory, size_t old_size, size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    return rag_realloc(memory, size);
+}
+
+static void json_free(void *ctx, void *memory)
+{
+    (void)ctx;
+    rag_free(memory);
+}
+
+static const yyjson_alc allocator = { json_malloc, json_realloc, json_free, NULL };
+
+/* yyjson itself does not recurse; whoever reads our output may. */
+static int too_deep(rag_slice text)
+{
+    const char *p = text.data, *end = p + text.len;
+    int depth = 0;
+    for (; p < end; p++) {
+        if (*p == '"') {
+            for (p++; p < end && *p != '"'; p++)
+                if (*p == '\\')
+                    p++;
+        } else if (*p == '{' || *p == '[') {
+            if (++depth > LIMIT_JSON_DEPTH)
+                return 1;
+        } else if (*p == '}' || *p == ']') {
+            depth--;
+        }
+    }
+    return 0;
+}
+
+static yyjson_doc *read_object(rag_slice text, yyjson_read_err *why)
+{
+    /* yyjson does not write to its input without YYJSON_READ_INSITU. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.data, text.len,
+                                       YYJSON_READ_NUMBER_AS_RAW, &allocator, why);
+    if (doc && !yyjson_is_obj(yyjson_doc_get_root(doc))) {
+        yyjson_doc_free(doc);
+        doc = NULL;
+        *why = (yyjson_read_err){ YYJSON_READ_ERROR_UNEXPECTED_CONTENT, "not a JSON object", 0 };
+    }
+    return doc;
+}
+
+rag_status json_check_object(rag_slice value, const char *what, rag_slice name, rag_error *err)
+{
+    if (value.len > LIMIT_VALUE_BYTES)
+        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' has %zu bytes, more than %zu", what,
+                        RAG_SHOWN(name), value.len, LIMIT_VALUE_BYTES);
+    yyjson_read_err why = { 0, "empty", 0 };
+    yyjson_doc *doc = value.len ? read_object(value, &why) : NULL;
+    if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return rag_fail_memory(err);
+    if (!doc)
+        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' at byte %zu: %s", what, RAG_SHOWN(name),
+                        why.pos, why.msg);
+    yyjson_doc_free(doc);
+    if (too_deep(value))
+        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' is nested deeper than %d", what,
+                        RAG_SHOWN(name), LIMIT_JSON_DEPTH);
+    return RAG_OK;
+}
+
+static rag_status merge_docs(yyjson_doc *old, yyjson_doc *news, char **out, size_t *out_len)
+{
+    yyjson_mut_doc *merged = yyjson_doc_mut_copy(old, &allocator);
+    if (!merged)
+        return RAG_E_NO_MEMORY;
+    rag_status status = RAG_E_NO_MEMORY;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(merged);
+    yyjson_obj_iter iter = yyjson_obj_iter_with(yyjson_doc_get_root(news));
+    yyjson_val *name;
+    while ((name = yyjson_obj_iter_next(&iter))) {
+        yyjson_mut_val *key = yyjson_val_mut_copy(merged, name);
+        yyjson_mut_val *value = yyjson_val_mut_copy(merged, yyjson_obj_iter_get_val(name));
+        if (!key || !value)
+            goto cleanup;
+        /* put: replaces in place, so the order of the old object stays */
+        if (!yyjson_mut_obj_replace(root, key, value) && !yyjson_mut_obj_add(root, key, value))
+            goto cleanup;
+    }
+    yyjson_write_err why;
+    char *text = yyjson_mut_write_opts(merged, 0, &allocator, out_len, &why);
+    if (text) {
+        *out = text;
+        status = RAG_OK;
+    }
+cleanup:
+    yyjson_mut_doc_free(merged);
+    return status;
+}
+
+rag_status json_merge(rag_slice old, rag_slice news, char **out, size_t *out_len, rag_error *err)
+{
+    yyjson_read_err why = { 0, NULL, 0 };
+    yyjson_doc *a = read_object(old, &why);
+    yyjson_doc *b = a ? read_object(news, &why) : NULL;
+    rag_status status;
+    if (a && b)
+        status = merge_docs(a, b, out, out_len);
+    else if (why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        status = RAG_E_NO_MEMORY;
+    else
+        status = a ? RAG_E_INVALID : RAG_E_CORRUPT;
+    yyjson_doc_free(a);
+    yyjson_doc_free(b);
+    if (status == RAG_E_NO_MEMORY)
+        return rag_fail_memory(err);
+    if (status != RAG_OK)
+        return rag_fail(err, status, "%s attributes are not a JSON object: %s at byte %zu",
+                        status == RAG_E_CORRUPT ? "stored" : "new", why.msg, why.pos);
+    return RAG_OK;
+}
+
+rag_status json_string(rag_slice json, const char *name, char **out, size_t *out_len,
+                       rag_error *err)
+{
+    yyjson_read_err why = { 0, NULL, 0 };
+    yyjson_doc *doc = read_object(json, &why);
+    if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return rag_fail_memory(err);
+    if (!doc)
+        return rag_fail(err, RAG_E_CORRUPT, "not a JSON object: %s at byte %zu", why.msg, why.pos);
+    yyjson_val *value = yyjson_obj_get(yyjson_doc_get_root(doc), name);
+    char *copy = NULL;
+    size_t len = 0;
+    if (yyjson_is_str(value)) {
+        len = yyjson_get_len(value);
+        copy = rag_memdup_text(yyjson_get_str(value), len);
+    }
+    const int failed = yyjson_is_str(value) && !copy;
+    yyjson_doc_free(doc);
+    if (failed)
+        return rag_fail_memory(err);
+    *out = copy;
+    *out_len = len;
+    return RAG_OK;
+}

@@ -1,0 +1,34 @@
+/* Every limit of the library in one place. Public ones (RAG_*) are part of the contract. */
+#ifndef CORE_LIMITS_H
+#define CORE_LIMITS_H
+
+#include <stddef.h>
+
+/* Largest value, payload or document row, in bytes of JSON text. 100 MB values are a stated case. */
+#define LIMIT_VALUE_BYTES ((size_t)512 * 1024 * 1024)
+/* Largest key, id or label, in bytes. Names of 64 kB are a stated case. */
+#define LIMIT_KEY_BYTES ((size_t)1024 * 1024)
+/* Longest name of a namespace or workspace, in bytes (a file name). */
+#define LIMIT_NAME_BYTES 255
+/* Most items in one call. */
+#define LIMIT_BATCH_ITEMS ((size_t)16 * 1024 * 1024)
+/* Most bytes of one result. */
+#define LIMIT_RESULT_BYTES ((size_t)4 * 1024 * 1024 * 1024)
+/* Rows of a scan when the caller says 0, and at most. */
+#define LIMIT_SCAN_DEFAULT 1000
+#define LIMIT_SCAN_MAX ((size_t)100000)
+/* Deepest nesting of JSON that is read or written. */
+#define LIMIT_JSON_DEPTH 512
+/* Nodes of a view when the caller says 0, and at most. */
+#define LIMIT_VIEW_NODES_DEFAULT 1000
+#define LIMIT_VIEW_NODES_MAX ((size_t)1000000)
+#define LIMIT_VIEW_DEPTH_MAX 1000
+#define LIMIT_TOP_K_MAX ((size_t)1000000)
+/* How long a writer waits for its turn without a deadline. */
+#define LIMIT_LOCK_TIMEOUT_MS 30000
+/* Documents on a page. */
+#define LIMIT_PAGE_SIZE_MIN 10
+#define LIMIT_PAGE_SIZE_MAX 200
+#define LIMIT_PAGE_SIZE_DEFAULT 50
+
+#endif

@@ -1,0 +1,234 @@
+/* System calls, in one place.
+ *
+ * Fork: pthread_atfork is registered with the first tracked descriptor. Its child handler closes
+ * the tracked descriptors (close() is async-signal-safe) and bumps the generation by which handles
+ * notice that they are in a child. Closing matters because open-file-description locks belong to
+ * the description, which a child shares: a killed parent would leave its locks held by the child.
+ * The table of descriptors is the only process-wide state here; no store can feel another's. */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alloc.h"
+
+static int plain_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+static int plain_fcntl_lock(int fd, int command, void *flock)
+{
+    return fcntl(fd, command, flock);
+}
+
+struct os_calls os_calls = {
+    .open = plain_open,
+    .close = close,
+    .read = read,
+    .pread = pread,
+    .write = write,
+    .fsync = fsync,
+    .rename = rename,
+    .unlink = unlink,
+    .mkdir = mkdir,
+    .fcntl_lock = plain_fcntl_lock,
+};
+
+rag_status os_open(const char *path, int flags, int *fd, rag_error *err)
+{
+    int opened;
+    do
+        opened = os_calls.open(path, flags | O_CLOEXEC, 0600);
+    while (opened < 0 && errno == EINTR);
+    if (opened < 0)
+        return rag_fail_errno(err, errno, "open %s", path);
+    *fd = opened;
+    return RAG_OK;
+}
+
+void os_close(int fd)
+{
+    if (fd >= 0)
+        (void)os_calls.close(fd); /* on Linux the descriptor is gone whatever it answers */
+}
+
+rag_status os_write_all(int fd, const void *data, size_t len, const char *path, rag_error *err)
+{
+    const char *p = data;
+    while (len) {
+        const ssize_t n = os_calls.write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return rag_fail_errno(err, errno, "write %s", path);
+        p += n;
+        len -= (size_t)n;
+    }
+    return RAG_OK;
+}
+
+rag_status os_read_full(int fd, void *data, size_t len, size_t *got, const char *path,
+                        rag_error *err)
+{
+    size_t have = 0;
+    while (have < len) {
+        const ssize_t n = os_calls.read(fd, (char *)data + have, len - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return rag_fail_errno(err, errno, "read %s", path);
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    *got = have;
+    return RAG_OK;
+}
+
+rag_status os_fsync(int fd, const char *path, rag_error *err)
+{
+    if (os_calls.fsync(fd) != 0)
+        return rag_fail_errno(err, errno, "fsync %s", path);
+    return RAG_OK;
+}
+
+rag_status os_sync_directory(const char *path, rag_error *err)
+{
+    int fd;
+    RAG_TRY(os_open(path, O_RDONLY | O_DIRECTORY, &fd, err));
+    const rag_status status = os_fsync(fd, path, err);
+    os_close(fd);
+    return status;
+}
+
+rag_status os_rename(const char *from, const char *to, rag_error *err)
+{
+    if (os_calls.rename(from, to) != 0)
+        return rag_fail_errno(err, errno, "rename %s to %s", from, to);
+    return RAG_OK;
+}
+
+rag_status os_unlink(const char *path, rag_error *err)
+{
+    if (os_calls.unlink(path) != 0 && errno != ENOENT)
+        return rag_fail_errno(err, errno, "remove %s", path);
+    return RAG_OK;
+}
+
+rag_status os_make_directories(const char *path, rag_error *err)
+{
+    char *copy = rag_strdup(path);
+    if (!copy)
+        return rag_fail_memory(err);
+    rag_status status = RAG_OK;
+    for (char *p = copy + 1; status == RAG_OK; p++) {
+        if (*p != '/' && *p != 0)
+            continue;
+        const char end = *p;
+        *p = 0;
+        struct stat st;
+        if (os_calls.mkdir(copy, 0700) != 0 &&
+            (errno != EEXIST || stat(copy, &st) != 0 || !S_ISDIR(st.st_mode)))
+            status = rag_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "create directory %s",
+                                    copy);
+        if (!end)
+            break;
+        *p = '/';
+    }
+    rag_free(copy);
+    return status;
+}
+
+char *os_join(const char *directory, const char *name)
+{
+    const size_t a = strlen(directory), b = strlen(name);
+    char *path = rag_alloc(a + b + 2);
+    if (!path)
+        return NULL;
+    memcpy(path, directory, a);
+    size_t len = a;
+    if (len && path[len - 1] != '/')
+        path[len++] = '/';
+    memcpy(path + len, name, b + 1);
+    return path;
+}
+
+/* ---- descriptors and fork --------------------------------------------------------------------- */
+
+static pthread_mutex_t tracked_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int *tracked;
+static size_t tracked_count, tracked_capacity;
+static atomic_uint fork_generation;
+static int handlers_registered;
+
+static void before_fork(void)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+}
+
+static void after_fork_in_parent(void)
+{
+    (void)pthread_mutex_unlock(&tracked_mutex);
+}
+
+static void after_fork_in_child(void)
+{
+    atomic_fetch_add(&fork_generation, 1);
+    for (size_t i = 0; i < tracked_count; i++)
+        (void)close(tracked[i]);
+    tracked_count = 0;
+    (void)pthread_mutex_unlock(&tracked_mutex);
+}
+
+rag_status os_track_descriptor(int fd, rag_error *err)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    rag_status status = RAG_OK;
+    if (!handlers_registered &&
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0)
+        handlers_registered = 1;
+    if (!handlers_registered) {
+        status = rag_fail_memory(err);
+    } else if (tracked_count == tracked_capacity) {
+        const size_t capacity = tracked_capacity ? tracked_capacity * 2 : 16;
+        int *more = rag_realloc(tracked, capacity * sizeof *more);
+        if (more) {
+            tracked = more;
+            tracked_capacity = capacity;
+        } else {
+            status = rag_fail_memory(err);
+        }
+    }
+    if (status == RAG_OK)
+        tracked[tracked_count++] = fd;
+    (void)pthread_mutex_unlock(&tracked_mutex);
+    return status;
+}
+
+void os_untrack_descriptor(int fd)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    for (size_t i = 0; i < tracked_count; i++) {
+        if (tracked[i] == fd) {
+            tracked[i] = tracked[--tracked_count];
+            break;
+        }
+    }
+    if (!tracked_count) { /* nothing stays behind when the last store is closed */
+        rag_free(tracked);
+        tracked = NULL;
+        tracked_capacity = 0;
+    }
+    (void)pthread_mutex_unlock(&tracked_mutex);
+}
+
+unsigned os_fork_generation(void)
+{
+    return atomic_load_explicit(&fork_generation, memory_order_relaxed);
+}

@@ -1,0 +1,58 @@
+/* The operating system, through one replaceable table: tests make the n-th write, sync or rename
+ * fail, and other systems would be added here. Also: which descriptors must not survive a fork. */
+#ifndef CORE_OS_H
+#define CORE_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+struct os_calls {
+    int (*open)(const char *path, int flags, mode_t mode);
+    int (*close)(int fd);
+    ssize_t (*read)(int fd, void *data, size_t len);
+    ssize_t (*pread)(int fd, void *data, size_t len, off_t offset);
+    ssize_t (*write)(int fd, const void *data, size_t len);
+    int (*fsync)(int fd);
+    int (*rename)(const char *from, const char *to);
+    int (*unlink)(const char *path);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*fcntl_lock)(int fd, int command, void *flock);
+};
+
+/* Set before the first store is opened, by tests only. */
+extern struct os_calls os_calls;
+
+/* Open with O_CLOEXEC; new files get mode 0600. Close with os_close(). */
+rag_status os_open(const char *path, int flags, int *fd, rag_error *err);
+void os_close(int fd); /* -1 is allowed */
+
+/* All of `len`, or an error; interrupted and short calls are gone on with. `path` for messages. */
+rag_status os_write_all(int fd, const void *data, size_t len, const char *path, rag_error *err);
+/* Up to `len` bytes; *got is short only at the end of the file. */
+rag_status os_read_full(int fd, void *data, size_t len, size_t *got, const char *path,
+                        rag_error *err);
+rag_status os_fsync(int fd, const char *path, rag_error *err);
+
+/* fsync of the directory itself, so that a new or renamed entry survives a power cut. */
+rag_status os_sync_directory(const char *path, rag_error *err);
+rag_status os_rename(const char *from, const char *to, rag_error *err);
+/* RAG_OK also when there is no such file. */
+rag_status os_unlink(const char *path, rag_error *err);
+/* The directory and its missing parents, mode 0700. */
+rag_status os_make_directories(const char *path, rag_error *err);
+/* `directory`/`name` in new memory (rag_free), NULL when out of memory. */
+char *os_join(const char *directory, const char *name);
+
+/* Descriptors that carry locks: closed in the child right after fork(), so that a lock goes when
+ * its owner goes, even while a child lives on. */
+rag_status os_track_descriptor(int fd, rag_error *err);
+void os_untrack_descriptor(int fd);
+
+/* Grows by one in every child of fork(); a handle remembers the value of its birth. */
+unsigned os_fork_generation(void);
+
+#endif
