@@ -1,0 +1,17 @@
+/* The four tables of the embedded backend, each from the file of its name. */
+#ifndef EMBEDDED_STORES_H
+#define EMBEDDED_STORES_H
+
+#include <ragstore/backend.h>
+
+extern const rag_kv_table embedded_kv;
+extern const rag_vector_table embedded_vector;
+extern const rag_graph_table embedded_graph;
+extern const rag_docstatus_table embedded_docstatus;
+extern const rag_backend embedded_backend;
+
+/* vector_index.c: bring index files up to date (rag_store_optimize), and the debt: rows that no
+ * index covers and index entries whose rows are gone. */
+rag_status vector_index_optimize(const rag_call *call, rag_error *err);
+
+#endif
