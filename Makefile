@@ -29,7 +29,7 @@ bench: all
 	@bench/run.sh $(BUILD)
 
 install: all
-	@cmake --install $(BUILD) --prefix $(DESTDIR)$(PREFIX)
+	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 format:
 	@scripts/bootstrap test

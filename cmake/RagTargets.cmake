@@ -54,7 +54,7 @@ function(rag_public_libraries)
     set(OBJECT ${CMAKE_BINARY_DIR}/libragstore.o)
     add_custom_command(OUTPUT ${ARCHIVE}
         COMMAND ${CMAKE_LINKER} -r -o ${OBJECT} --whole-archive ${ARCHIVES}
-        COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rag_* ${OBJECT}
+        COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard --keep-global-symbol=rag_* ${OBJECT}
         COMMAND ${CMAKE_COMMAND} -E rm -f ${ARCHIVE}
         COMMAND ${CMAKE_AR} rcs ${ARCHIVE} ${OBJECT}
         DEPENDS ${LIBRARIES} ${PRIVATE_COPIES}
