@@ -1,0 +1,1 @@
+"""Parts of bench/generate.py: text, names, structure, vectors, and the writers of the twelve files."""
