@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ragstore/status.h"
+#include <ragstore/status.h>
 
 /* ---- limits and SIMD level --------------------------------------------------------------------- */
 
@@ -142,7 +142,7 @@ RAG_WARN_UNUSED rag_status vindex_builder_add(vindex_builder *builder, uint64_t 
                                               const float *row, rag_error *err);
 
 /* Write what is left and the header. `file_len` gets the length of the whole file, `checksum` (may
- * be NULL) its checksum: what vindex_checksum() says of a whole file with these bytes. */
+ * be NULL) the checksum of its header, which covers the checksums of all blocks and so the file. */
 RAG_WARN_UNUSED rag_status vindex_builder_finish(vindex_builder *builder, uint64_t *file_len,
                                                  uint64_t *checksum, rag_error *err);
 void vindex_builder_free(vindex_builder *builder);

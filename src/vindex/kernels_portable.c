@@ -1,0 +1,170 @@
+/* Inner loops in plain C: what runs where nothing better is known, and the reference of the tests.
+ *
+ * Without a POPCNT instruction the scan adds one table look-up per byte of code: the table holds the
+ * sum of the coarse query over the bits of each byte value, so the answer is the same integer that
+ * the bit-plane kernels count. The fine kernel spreads bits to bytes through a 2 kB table, eight
+ * dimensions at a time. Rows may be unaligned: every read goes through memcpy. */
+#include <string.h>
+
+#include "kernels.h"
+
+enum { LANES = 16 }; /* partial sums: shortens rounding chains and lets the compiler vectorise */
+
+static void scan(const struct query_bits *q, const uint64_t *codes, size_t rows, int32_t *sums)
+{
+    const size_t bytes = q->words * 8;
+    const uint8_t *code = (const uint8_t *)codes;
+    for (size_t row = 0; row < rows; row++, code += bytes) {
+        const int8_t *table = q->table;
+        int32_t sum = 0;
+        for (size_t i = 0; i < bytes; i += 4, table += (ptrdiff_t)4 * TABLE_ENTRIES)
+            sum += table[code[i]] + table[TABLE_ENTRIES + code[i + 1]] +
+                   table[2 * TABLE_ENTRIES + code[i + 2]] + table[3 * TABLE_ENTRIES + code[i + 3]];
+        sums[row] = sum;
+    }
+}
+
+/* Byte i of the answer is bit i of `bits`. */
+static uint64_t spread(uint8_t bits)
+{
+    const uint64_t copies = bits * 0x0101010101010101u & 0x8040201008040201u;
+    return (copies + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+}
+
+int32_t portable_fine(const struct query_bits *q, const uint64_t *sign, const uint64_t *planes)
+{
+    const size_t bytes = q->words * 8;
+    const uint8_t *b3 = (const uint8_t *)sign, *b2 = (const uint8_t *)planes, *b1 = b2 + bytes,
+                  *b0 = b1 + bytes;
+    int32_t sum = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        const uint64_t values =
+            spread(b3[i]) << 3 | spread(b2[i]) << 2 | spread(b1[i]) << 1 | spread(b0[i]);
+        uint8_t value[8];
+        memcpy(value, &values, sizeof value);
+        for (size_t j = 0; j < 8; j++)
+            sum += value[j] * q->fine[i * 8 + j];
+    }
+    return sum;
+}
+
+static float total(const float *lanes)
+{
+    float sum[4] = { 0, 0, 0, 0 };
+    for (size_t i = 0; i < LANES; i++)
+        sum[i % 4] += lanes[i];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* LANES elements of a row, as floats; fewer at the end, filled up with zeros. */
+static void load_f32(const void *row, size_t at, size_t n, float *out)
+{
+    memcpy(out, (const char *)row + at * sizeof(float), n * sizeof(float));
+    for (size_t i = n; i < LANES; i++)
+        out[i] = 0;
+}
+
+static void load_f16(const void *row, size_t at, size_t n, float *out)
+{
+    uint16_t halves[LANES] = { 0 };
+    memcpy(halves, (const char *)row + at * 2, n * 2);
+    for (size_t i = 0; i < LANES; i++)
+        out[i] = half_to_float(halves[i]);
+}
+
+typedef void (*load_fn)(const void *row, size_t at, size_t n, float *out);
+
+static inline __attribute__((always_inline)) float
+dot_with(load_fn load, const float *query, const void *row, size_t n, float *norm2)
+{
+    float dots[LANES] = { 0 }, squares[LANES] = { 0 };
+    for (size_t at = 0; at < n; at += LANES) {
+        const size_t part = n - at < LANES ? n - at : LANES;
+        float q[LANES] = { 0 }, r[LANES];
+        memcpy(q, query + at, part * sizeof(float));
+        load(row, at, part, r);
+        for (size_t i = 0; i < LANES; i++)
+            dots[i] += q[i] * r[i];
+        for (size_t i = 0; norm2 && i < LANES; i++)
+            squares[i] += r[i] * r[i];
+    }
+    if (norm2)
+        *norm2 = total(squares);
+    return total(dots);
+}
+
+static inline __attribute__((always_inline)) float l2sq_with(load_fn load, const float *query,
+                                                             const void *row, size_t n)
+{
+    float sums[LANES] = { 0 };
+    for (size_t at = 0; at < n; at += LANES) {
+        const size_t part = n - at < LANES ? n - at : LANES;
+        float q[LANES] = { 0 }, r[LANES];
+        memcpy(q, query + at, part * sizeof(float));
+        load(row, at, part, r);
+        for (size_t i = 0; i < LANES; i++)
+            sums[i] += (q[i] - r[i]) * (q[i] - r[i]);
+    }
+    return total(sums);
+}
+
+float portable_dot_f32(const float *query, const void *row, size_t n)
+{
+    return dot_with(load_f32, query, row, n, NULL);
+}
+
+float portable_dot_f16(const float *query, const void *row, size_t n)
+{
+    return dot_with(load_f16, query, row, n, NULL);
+}
+
+float portable_dot_norm_f32(const float *query, const void *row, size_t n, float *norm2)
+{
+    return dot_with(load_f32, query, row, n, norm2);
+}
+
+float portable_dot_norm_f16(const float *query, const void *row, size_t n, float *norm2)
+{
+    return dot_with(load_f16, query, row, n, norm2);
+}
+
+float portable_l2sq_f32(const float *query, const void *row, size_t n)
+{
+    return l2sq_with(load_f32, query, row, n);
+}
+
+float portable_l2sq_f16(const float *query, const void *row, size_t n)
+{
+    return l2sq_with(load_f16, query, row, n);
+}
+
+void portable_f16_to_f32(const void *src, size_t n, float *dst)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, (const char *)src + i * 2, sizeof half);
+        dst[i] = half_to_float(half);
+    }
+}
+
+void portable_f16_from_f32(const float *src, size_t n, void *dst)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t half = half_from_float(src[i]);
+        memcpy((char *)dst + i * 2, &half, sizeof half);
+    }
+}
+
+const struct kernels kernels_portable = {
+    .scan = scan,
+    .fine = portable_fine,
+    .dot_f32 = portable_dot_f32,
+    .dot_f16 = portable_dot_f16,
+    .l2sq_f32 = portable_l2sq_f32,
+    .l2sq_f16 = portable_l2sq_f16,
+    .dot_norm_f32 = portable_dot_norm_f32,
+    .dot_norm_f16 = portable_dot_norm_f16,
+    .f16_to_f32 = portable_f16_to_f32,
+    .f16_from_f32 = portable_f16_from_f32,
+    .needs_table = 1,
+};
