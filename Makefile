@@ -3,7 +3,7 @@ BUILD := build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: all configure demo check test soak bench install format clean
+.PHONY: all configure demo check test fuzz install format clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -15,18 +15,21 @@ configure:
 demo: all
 	@examples/demo.sh $(BUILD)/ragstore
 
-# the usual round before a commit: unit, conformance, headers, style, fuzz corpora; 4 minutes at most
+# the usual round before a commit: unit, conformance, headers, style, fuzz corpora, clang-tidy; 4 minutes at most
 check:
 	@scripts/bootstrap test
 	@scripts/run-tests check
 
-# everything: also sanitizers, processes, clang-tidy; 15 minutes at most
+# everything: also processes, sanitizers, a short round of fuzzing; 15 minutes at most
 test:
 	@scripts/bootstrap test
 	@scripts/run-tests all
 
-bench: all
-	@bench/run.sh $(BUILD)
+# each fuzz target for FUZZ_SECONDS
+fuzz: export FUZZ_SECONDS ?= 300
+fuzz:
+	@scripts/bootstrap test
+	@scripts/run-tests fuzz
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)

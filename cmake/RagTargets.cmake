@@ -107,8 +107,8 @@ function(rag_unit_test NAME)
 endfunction()
 
 # rag_fuzz_target(name SOURCES file... CORPUS folder [LINKS target...])
-# One LLVMFuzzerTestOneInput. With the fuzz preset a libFuzzer program; otherwise, with any compiler, a program that
-# replays the corpus, run by ctest with the label `fuzz`.
+# One LLVMFuzzerTestOneInput; the name begins with fuzz_. With the fuzz preset a libFuzzer program; otherwise, with any
+# compiler, a program that replays the corpus, run by ctest with the label `fuzz`.
 function(rag_fuzz_target NAME)
     cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;LINKS" ${ARGN})
     add_executable(${NAME} ${ARG_SOURCES})
@@ -116,7 +116,12 @@ function(rag_fuzz_target NAME)
     target_link_libraries(${NAME} PRIVATE ${ARG_LINKS})
     set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
     if(RAGSTORE_FUZZERS)
+        if(NOT TARGET fuzzers)
+            add_custom_target(fuzzers)
+        endif()
         target_link_options(${NAME} PRIVATE -fsanitize=fuzzer)
+        file(WRITE ${CMAKE_BINARY_DIR}/fuzz/${NAME}.corpus ${ARG_CORPUS})
+        add_dependencies(fuzzers ${NAME})
     else()
         target_sources(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/replay.c)
         add_test(NAME ${NAME} COMMAND ${NAME} ${ARG_CORPUS})
