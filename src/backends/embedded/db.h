@@ -89,6 +89,14 @@ rag_status db_namespace_make(struct db_write *w, int kind, const char *name, sql
 rag_status db_namespace_rows(struct db_conn *conn, sqlite3_int64 id, uint64_t *rows,
                              rag_error *err);
 
+/* Set the counters of a namespace to nothing, after its rows were deleted. In drop.c. */
+rag_status db_namespace_clear(struct db_write *w, sqlite3_int64 id, rag_error *err);
+
+/* Positions of scans that go by a number: as decimal text in the result, and back (empty: 0, which
+ * is before every row id). In scan_position.c. */
+rag_status db_set_next_number(rag_result *out, sqlite3_int64 number, rag_error *err);
+rag_status db_parse_number(rag_slice position, sqlite3_int64 *number, rag_error *err);
+
 /* ---- about the store -------------------------------------------------------------------------------- */
 
 const char *db_directory(const struct db *db); /* where index files go */

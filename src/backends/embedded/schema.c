@@ -38,7 +38,7 @@ const char schema_create[] =
 
     "CREATE TABLE graph_node("
     "  label BLOB PRIMARY KEY, id INTEGER NOT NULL, degree INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX graph_node_popular ON graph_node(degree) WHERE degree >= 8;"
+    "CREATE INDEX graph_node_popular ON graph_node(degree DESC, label) WHERE degree >= 8;"
     "CREATE TABLE graph_node_value(id INTEGER PRIMARY KEY, value BLOB NOT NULL);"
     "CREATE TABLE graph_edge("
     "  id INTEGER PRIMARY KEY, source BLOB NOT NULL, target BLOB NOT NULL, value BLOB NOT NULL);"
@@ -53,6 +53,8 @@ const char schema_create[] =
     "CREATE UNIQUE INDEX doc_id ON doc(id);"
     "CREATE INDEX doc_status_created ON doc(status, created_at, id);"
     "CREATE INDEX doc_status_updated ON doc(status, updated_at, id);"
+    "CREATE INDEX doc_status_id ON doc(status, id);"
+    "CREATE INDEX doc_status_path ON doc(status, file_path_order, id);"
     "CREATE INDEX doc_created ON doc(created_at, id);"
     "CREATE INDEX doc_updated ON doc(updated_at, id);"
     "CREATE INDEX doc_file_path_order ON doc(file_path_order, id);"

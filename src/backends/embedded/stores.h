@@ -10,8 +10,10 @@ extern const rag_graph_table embedded_graph;
 extern const rag_docstatus_table embedded_docstatus;
 extern const rag_backend embedded_backend;
 
-/* vector_index.c: bring index files up to date (rag_store_optimize), and the debt: rows that no
- * index covers and index entries whose rows are gone. */
+/* vector_index.c. Bring the index files up to date: rag_store_optimize(). */
 rag_status vector_index_optimize(const rag_call *call, rag_error *err);
+/* The same in passing, after a flush, when so many rows are covered by no index that searches
+ * suffer: the cost is that of the rows written since. */
+rag_status vector_index_after_flush(const rag_call *call, rag_error *err);
 
 #endif

@@ -1,0 +1,13 @@
+/* What all drops share: the counters of a namespace whose rows are gone. */
+#include "db.h"
+
+static const char SQL_CLEAR[] = "UPDATE namespace SET rows = 0, bytes = 0 WHERE id = ?1";
+
+rag_status db_namespace_clear(struct db_write *w, sqlite3_int64 id, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    RAG_TRY(db_prepare(w->conn, SQL_CLEAR, &stmt, err));
+    (void)sqlite3_bind_int64(stmt, 1, id);
+    RAG_TRY(db_run(w->conn, stmt, err));
+    return db_write_count(w, id, 0, 0, err); /* the generation grows all the same */
+}
