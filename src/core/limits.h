@@ -19,6 +19,11 @@
 #define LIMIT_SCAN_MAX ((size_t)100000)
 /* Deepest nesting of JSON that is read or written. */
 #define LIMIT_JSON_DEPTH 512
+/* Longest number and, where one has to be held whole, longest name in JSON that is read. */
+#define LIMIT_JSON_NUMBER_BYTES 4096
+#define LIMIT_JSON_NAME_BYTES LIMIT_KEY_BYTES
+/* How much of a file a streaming reader holds at a time. */
+#define LIMIT_READ_WINDOW_BYTES ((size_t)256 * 1024)
 /* Nodes of a view when the caller says 0, and at most. */
 #define LIMIT_VIEW_NODES_DEFAULT 1000
 #define LIMIT_VIEW_NODES_MAX ((size_t)1000000)
