@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef rag_fail
+#undef rag_fail_errno
+#undef rag_fail_memory
+
 static void one_line(char *message)
 {
     for (unsigned char *p = (unsigned char *)message; *p; p++)

@@ -32,6 +32,12 @@ rag_status rag_fail_errno(rag_error *err, int code, const char *format, ...)
 
 rag_status rag_fail_memory(rag_error *err);
 
+#ifdef __clang_analyzer__ /* it sees one file at a time and cannot know that these are never RAG_OK */
+#define rag_fail(...) ((void)rag_fail(__VA_ARGS__), RAG_E_INVALID)
+#define rag_fail_errno(...) ((void)rag_fail_errno(__VA_ARGS__), RAG_E_IO)
+#define rag_fail_memory(err) ((void)rag_fail_memory(err), RAG_E_NO_MEMORY)
+#endif
+
 /* Set what else is known; both allow NULL and return err->status, or `status` of a NULL err. */
 void rag_error_outcome(rag_error *err, rag_outcome outcome);
 void rag_error_retryable(rag_error *err, int retryable);
