@@ -18,6 +18,7 @@ SECONDS_PER_DOCUMENT = 41
 SEP = "<SEP>"
 SOURCE_LIMIT = 200  # LightRAG keeps so many chunk ids in source_id...
 FILE_LIMIT = 75     # ...and so many file names in file_path
+HUB_PULL = 6        # how much more a chosen end attracts than a local one; 1 gives no hub above a few hundred edges
 
 ENTITY_TYPES = ("person", "organization", "location", "event", "concept", "method", "content", "data", "artifact",
                 "naturalobject", "creature", "other")
@@ -162,7 +163,7 @@ class Structure:
             if pair is None:
                 continue
             seen.add(pair)
-            pool.extend(pair)
+            pool.extend([a] + [b] * HUB_PULL)
             self.ends.append(pair)
             self.relation_chunks.append([home[i]])
         self._fill_relations(rng, count, seen)
