@@ -1,0 +1,334 @@
+/* ragstore import: read the working directory of a LightRAG into a new store.
+ *
+ * The store is built aside and published at the end, so there is no moment in which half of it can
+ * be opened: ^C, a full disk, a broken file or kill -9 leave either nothing or what was there before.
+ * That makes "start again" the whole recovery, and it is what the command says. */
+#include "command.h"
+#include "progress.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What the report of an import adds up to. */
+typedef struct sums {
+    uint64_t rows, bytes;
+    size_t warnings;
+} sums;
+
+static void add_up(const rag_result *report, sums *s)
+{
+    *s = (sums){ 0 };
+    for (size_t i = 0; i < rag_result_count(report); i++) {
+        const rag_row *row = rag_result_row(report, i);
+        rag_slice warnings;
+        s->rows += (uint64_t)row->number;
+        s->bytes += (uint64_t)json_number_field(row->value, "bytes", 0);
+        s->warnings += json_field(row->value, "warnings", &warnings) ? json_length(warnings) : 0;
+    }
+}
+
+/* Bytes of the files in a directory, 0 when it is none. */
+static uint64_t directory_bytes(const char *path)
+{
+    uint64_t bytes = 0;
+    DIR *dir = opendir(path);
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+        struct stat st;
+        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+            bytes += (uint64_t)st.st_size;
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return bytes;
+}
+
+/* Where the store is, as it says itself; "" when it does not. */
+static void store_location(rag_store *store, const rag_context *ctx, text *location)
+{
+    rag_result *about = NULL;
+    text_add(location, "");
+    if (rag_store_describe(store, ctx, &about, NULL) == RAG_OK && rag_result_count(about) > 0) {
+        json_plain_field(location, rag_result_row(about, 0)->value, "location");
+    }
+    rag_result_free(about);
+}
+
+static void print_warnings(const rag_result *report)
+{
+    for (size_t i = 0; i < rag_result_count(report); i++) {
+        const rag_row *row = rag_result_row(report, i);
+        rag_slice warnings;
+        json_walk w;
+        json_member m;
+        if (!json_field(row->value, "warnings", &warnings) || !json_walk_start(&w, warnings)) {
+            continue;
+        }
+        while (json_walk_next(&w, &m) == 1) {
+            text line = { 0 };
+            text plain = { 0 };
+            text_add_shown(&line, row->key);
+            json_add_plain(&plain, m.value);
+            text_add(&plain, "");
+            complain(0, NULL, "warning: %s: %s", line.data, plain.data);
+            text_free(&line);
+            text_free(&plain);
+        }
+    }
+}
+
+/* ---- the report ------------------------------------------------------------------------------- */
+
+typedef struct outcome {
+    const rag_result *report;
+    const char *store; /* as named on the command line */
+    const char *location; /* where its files are */
+    uint64_t store_bytes;
+    double seconds;
+} outcome;
+
+static void print_table(const outcome *o)
+{
+    table t = { 0 };
+    sums s;
+    text line = { 0 };
+    add_up(o->report, &s);
+    table_column(&t, "file", COLUMN_LEFT);
+    table_column(&t, "kind", COLUMN_LEFT);
+    table_column(&t, "rows", COLUMN_RIGHT);
+    table_column(&t, "size", COLUMN_RIGHT);
+    table_column(&t, "time", COLUMN_RIGHT);
+    for (size_t i = 0; i < rag_result_count(o->report); i++) {
+        const rag_row *row = rag_result_row(o->report, i);
+        table_cell_slice(&t, row->key);
+        table_cell_slice(&t, row->key2);
+        table_cell_count(&t, (uint64_t)row->number);
+        table_cell_size(&t, (uint64_t)json_number_field(row->value, "bytes", 0));
+        table_cell_seconds(&t, json_number_field(row->value, "seconds", 0));
+    }
+    table_print(&t, 0);
+    text_add(&line, "\n");
+    text_add_count(&line, s.rows);
+    text_add(&line, " rows in ");
+    text_add_seconds(&line, o->seconds);
+    text_add(&line, ".");
+    if (o->store_bytes > 0 && s.bytes > 0) {
+        text_add(&line, " The store takes ");
+        text_add_size(&line, o->store_bytes);
+        text_printf(&line, ", %.0f %% of the ", 100.0 * (double)o->store_bytes / (double)s.bytes);
+        text_add_size(&line, s.bytes);
+        text_add(&line, " read.");
+    }
+    text_add(&line, "\nIt is in ");
+    text_add_shown(&line, rag_text(o->location[0] ? o->location : o->store));
+    text_add(&line, "\n");
+    fputs(line.data, stdout);
+    text_free(&line);
+}
+
+static void print_json(const outcome *o)
+{
+    json_writer w = { 0 };
+    sums s;
+    add_up(o->report, &s);
+    json_open(&w, NULL, '{', 1);
+    json_text(&w, "store", rag_text(o->store));
+    json_text(&w, "location", rag_text(o->location));
+    json_count(&w, "rows", s.rows);
+    json_count(&w, "source_bytes", s.bytes);
+    json_count(&w, "store_bytes", o->store_bytes);
+    json_double(&w, "seconds", o->seconds);
+    json_open(&w, "files", '[', 1);
+    for (size_t i = 0; i < rag_result_count(o->report); i++) {
+        static const char *const except[] = { "file", "kind", "rows", NULL };
+        const rag_row *row = rag_result_row(o->report, i);
+        json_open(&w, NULL, '{', 0);
+        json_text(&w, "file", row->key);
+        json_text(&w, "kind", row->key2);
+        json_count(&w, "rows", (uint64_t)row->number);
+        json_splice(&w, row->value, except);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    json_end(&w);
+}
+
+/* ---- the import ------------------------------------------------------------------------------- */
+
+static void on_log(void *user, rag_log_level level, const char *message)
+{
+    if (level <= RAG_LOG_WARNING) {
+        progress_end(user);
+        complain(0, NULL, "%s%s", level == RAG_LOG_WARNING ? "warning: " : "", message);
+    }
+}
+
+static void set_options(const invocation *in, rag_import_options *options)
+{
+    const char *element = args_text(&in->args, "element", "float16");
+    options->threads = (unsigned)args_count(&in->args, "threads", 0);
+    options->model = args_text(&in->args, "model", NULL);
+    options->element = strcmp(element, "float32") == 0 ? RAG_ELEMENT_FLOAT32 : RAG_ELEMENT_FLOAT16;
+}
+
+/* Read, index, publish. */
+static rag_status build(const invocation *in, rag_store *store, progress *bar, rag_result **report,
+                        rag_error *err)
+{
+    rag_import_options options = RAG_IMPORT_OPTIONS_INIT;
+    rag_context ctx = in->ctx;
+    ctx.progress = progress_report;
+    ctx.log = on_log;
+    ctx.user = bar;
+    set_options(in, &options);
+    progress_start(bar);
+    rag_status status = rag_import_lightrag(store, &ctx, word(in, 0), &options, report, err);
+    if (status == RAG_OK) {
+        progress_stage(bar, "indexing vectors");
+        status = rag_store_optimize(store, &ctx, err);
+    }
+    if (status == RAG_OK) {
+        progress_stage(bar, "making it durable");
+        status = rag_store_publish(store, &ctx, err);
+    }
+    progress_end(bar);
+    return status;
+}
+
+/* The command to start again, quoted as far as it is needed for reading. */
+static void say_again(const invocation *in, text *hint)
+{
+    int replace = args_given(&in->args, "replace");
+    text_printf(hint, "nothing was published%s; start again with: ragstore import %s %s%s",
+                replace ? ", the old store is as it was" : "", word(in, 0), word(in, 1),
+                replace ? " --replace" : "");
+}
+
+static int import_failed(const invocation *in, const rag_error *err)
+{
+    text hint = { 0 };
+    int status = STATUS_STOPPED;
+    if (err->status == RAG_E_CANCELLED) {
+        say_again(in, &hint);
+        complain(status, hint.data, "stopped");
+    } else if (err->status == RAG_E_CORRUPT || err->status == RAG_E_NO_SPACE ||
+               err->status == RAG_E_MISMATCH || err->status == RAG_E_INVALID) {
+        text_add(&hint, "nothing was published; mend that and import again");
+        status = complain(STATUS_PROBLEM, hint.data, "%s", err->message);
+    } else {
+        status = failed(err);
+    }
+    text_free(&hint);
+    return status;
+}
+
+/* Refuse early what cannot be read, before a store is begun. */
+static int check_source(const char *directory)
+{
+    struct stat st;
+    if (stat(directory, &st) != 0) {
+        return complain(STATUS_PROBLEM, NULL, "cannot read %s: %s", directory, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return complain(STATUS_PROBLEM, "the directory is wanted that holds kv_store_*.json",
+                        "%s is not a directory", directory);
+    }
+    return STATUS_OK;
+}
+
+static int run_import(invocation *in)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = NULL;
+    rag_result *report = NULL;
+    progress bar;
+    double started = seconds_now();
+    unsigned flags = RAG_OPEN_BUILD;
+    flags |= args_given(&in->args, "replace") ? (unsigned)RAG_OPEN_REPLACE : 0;
+    signal(SIGPIPE, SIG_IGN); /* a log that goes away must not end hours of work */
+
+    int status = check_source(word(in, 0));
+    if (status == STATUS_OK) {
+        status = open_store(in, word(in, 1), flags, &store);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (build(in, store, &bar, &report, &err) != RAG_OK) {
+        rag_store_close(store); /* takes away what was built */
+        rag_result_free(report);
+        return import_failed(in, &err);
+    }
+    text location = { 0 };
+    store_location(store, &in->ctx, &location);
+    rag_store_close(store);
+    outcome o = { report, word(in, 1), location.data, 0, seconds_now() - started };
+    o.store_bytes = directory_bytes(location.data);
+    print_warnings(report);
+    if (in->json) {
+        print_json(&o);
+    } else {
+        print_table(&o);
+    }
+    text_free(&location);
+    rag_result_free(report);
+    return STATUS_OK;
+}
+
+static const char *const elements[] = { "float16", "float32", NULL };
+
+static const option options[] = {
+    { .name = "replace",
+      .kind = OPTION_FLAG,
+      .help = "put the new store in the place of one that is there already; until it is complete "
+              "the old one stays as it is" },
+    { .name = "threads",
+      .kind = OPTION_COUNT,
+      .value = "N",
+      .help = "how many threads may work, 1 or 2; default: as many as help",
+      .least = 1,
+      .most = 2 },
+    { .name = "model",
+      .kind = OPTION_TEXT,
+      .value = "NAME",
+      .help = "the embedding model that the vectors came from; it is kept with them, and vectors "
+              "of another model are refused later" },
+    { .name = "element",
+      .kind = OPTION_CHOICE,
+      .value = "TYPE",
+      .help = "how vectors are kept: float16 (the default; it is what LightRAG's files hold) or "
+              "float32",
+      .choices = elements },
+    { .name = "workspace",
+      .kind = OPTION_TEXT,
+      .value = "NAME",
+      .help = "the workspace of the store, where it has several" },
+    { .name = NULL }
+};
+
+const command import_command = {
+    .name = "import",
+    .summary = "read a LightRAG working directory into a new store",
+    .usage = "  ragstore import LIGHTRAG_DIR STORE [--replace] [--threads N]\n"
+             "                  [--model NAME] [--element TYPE]\n",
+    .about = "LIGHTRAG_DIR is what LightRAG calls its working directory: kv_store_*.json,\n"
+             "vdb_*.json and graph_chunk_entity_relation.graphml. It is only read. Files that\n"
+             "are missing are left out. Memory stays small however large the files are.\n"
+             "\n"
+             "The store appears under its name when it is complete, and not before. When\n"
+             "the import is stopped or fails, there is nothing to clean up.\n",
+    .options = options,
+    .words_least = 2,
+    .words_most = 2,
+    .examples = "  ragstore import ./rag_storage ./my.store\n"
+                "  ragstore import ./rag_storage ./my.store --model bge-m3 --replace\n",
+    .run = run_import,
+};

@@ -1,0 +1,216 @@
+/* ragstore status: what a store holds, and what it is.
+ *
+ * Two cheap questions to the library: kept counters per namespace, and a description per kind of
+ * store. Members of the descriptions are shown under their own names, so that a backend can say
+ * something new without a change here. */
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_json(const char *url, const rag_result *about, const rag_result *spaces)
+{
+    json_writer w = { 0 };
+    json_open(&w, NULL, '{', 1);
+    json_text(&w, "store", rag_text(url));
+    json_open(&w, "stores", '{', 1);
+    for (size_t i = 0; i < rag_result_count(about); i++) {
+        static const char *const except[] = { "backend", NULL };
+        const rag_row *row = rag_result_row(about, i);
+        text name = { 0 };
+        text_add_bytes(&name, row->key.data, row->key.len);
+        json_open(&w, name.data, '{', 0);
+        json_text(&w, "backend", row->key2);
+        json_splice(&w, row->value, except);
+        json_close(&w, '}');
+        text_free(&name);
+    }
+    json_close(&w, '}');
+    json_open(&w, "namespaces", '[', 1);
+    for (size_t i = 0; i < rag_result_count(spaces); i++) {
+        static const char *const except[] = { "kind", "name", "rows", NULL };
+        const rag_row *row = rag_result_row(spaces, i);
+        json_open(&w, NULL, '{', 0);
+        json_text(&w, "kind", row->key);
+        json_text(&w, "name", row->key2);
+        json_count(&w, "rows", (uint64_t)row->number);
+        json_splice(&w, row->value, except);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    json_end(&w);
+}
+
+/* ---- for humans ------------------------------------------------------------------------------- */
+
+static int same_bytes(rag_slice a, rag_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* What is the same of all four kinds is said once. */
+static int described_before(const rag_result *about, size_t index, const json_member *m)
+{
+    text name = { 0 };
+    int found = 0;
+    text_add_bytes(&name, m->name.data, m->name.len);
+    for (size_t i = 0; i < index && !found; i++) {
+        rag_slice value;
+        found = json_field(rag_result_row(about, i)->value, name.data, &value) &&
+                same_bytes(value, m->value);
+    }
+    text_free(&name);
+    return found;
+}
+
+static int ends_with(rag_slice s, const char *end)
+{
+    size_t len = strlen(end);
+    return s.len >= len && memcmp((const char *)s.data + s.len - len, end, len) == 0;
+}
+
+/* "durable_token" -> "durable token" */
+static void cell_name(table *t, rag_slice name)
+{
+    text shown = { 0 };
+    text_add_shown(&shown, name);
+    for (size_t i = 0; i < shown.len; i++) {
+        shown.data[i] = shown.data[i] == '_' ? ' ' : shown.data[i];
+    }
+    table_cell(t, shown.data ? shown.data : "");
+    text_free(&shown);
+}
+
+/* "wal": 4, "log": {"rows": 2} -> "wal 4, log rows 2" */
+static void add_nested(text *shown, rag_slice json)
+{
+    json_walk w;
+    json_member m;
+    if (!json_walk_start(&w, json)) {
+        json_add_plain(shown, json);
+        return;
+    }
+    for (int first = 1; json_walk_next(&w, &m) == 1; first = 0) {
+        text_add(shown, first ? "" : ", ");
+        text_add_bytes(shown, m.name.data, m.name.len);
+        text_add(shown, m.name.len ? " " : "");
+        json_add_plain(shown, m.value);
+    }
+}
+
+static void cell_value(table *t, const json_member *m)
+{
+    text plain = { 0 };
+    if (ends_with(m->name, "bytes") && !json_is_string(m->value)) {
+        text_add_size(&plain, strtoull(m->value.data, NULL, 10));
+    } else {
+        add_nested(&plain, m->value);
+    }
+    table_cell_slice(t, text_slice(&plain));
+    text_free(&plain);
+}
+
+static void print_about(const rag_result *about)
+{
+    table t = { 0 };
+    table_column(&t, "", COLUMN_LEFT);
+    table_column(&t, "", COLUMN_READING);
+    for (size_t i = 0; i < rag_result_count(about); i++) {
+        const rag_row *row = rag_result_row(about, i);
+        json_walk w;
+        json_member m;
+        if (i == 0 || !same_bytes(row->key2, rag_result_row(about, i - 1)->key2)) {
+            table_cell(&t, "backend");
+            table_cell_slice(&t, row->key2);
+        }
+        if (!json_walk_start(&w, row->value)) {
+            continue;
+        }
+        while (json_walk_next(&w, &m) == 1) {
+            if (!described_before(about, i, &m)) {
+                cell_name(&t, m.name);
+                cell_value(&t, &m);
+            }
+        }
+    }
+    table_print(&t, 0);
+}
+
+static void print_spaces(const rag_result *spaces)
+{
+    table t = { 0 };
+    table_column(&t, "kind", COLUMN_LEFT);
+    table_column(&t, "namespace", COLUMN_LEFT);
+    table_column(&t, "rows", COLUMN_RIGHT);
+    table_column(&t, "size", COLUMN_RIGHT);
+    table_column(&t, "", COLUMN_LEFT);
+    for (size_t i = 0; i < rag_result_count(spaces); i++) {
+        const rag_row *row = rag_result_row(spaces, i);
+        double dimension = json_number_field(row->value, "dimension", 0);
+        text about = { 0 };
+        text model = { 0 };
+        json_plain_field(&model, row->value, "model");
+        if (dimension > 0) {
+            text_printf(&about, "%.0f dimensions", dimension);
+            text_add(&about, model.len ? ", " : "");
+        }
+        text_add_shown(&about, text_slice(&model));
+        table_cell_slice(&t, row->key);
+        table_cell_slice(&t, row->key2);
+        table_cell_count(&t, (uint64_t)row->number);
+        table_cell_size(&t, (uint64_t)json_number_field(row->value, "bytes", 0));
+        table_cell(&t, about.data ? about.data : "");
+        text_free(&about);
+        text_free(&model);
+    }
+    table_print(&t, 0);
+    if (rag_result_count(spaces) == 0) {
+        puts("(the store is empty)");
+    }
+}
+
+static int run_status(invocation *in)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = NULL;
+    rag_result *about = NULL;
+    rag_result *spaces = NULL;
+    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (rag_store_describe(store, &in->ctx, &about, &err) != RAG_OK ||
+        rag_store_namespaces(store, &in->ctx, &spaces, &err) != RAG_OK) {
+        status = failed(&err);
+    } else if (in->json) {
+        print_json(word(in, 0), about, spaces);
+    } else {
+        print_about(about);
+        putchar('\n');
+        print_spaces(spaces);
+    }
+    rag_result_free(about);
+    rag_result_free(spaces);
+    rag_store_close(store);
+    return status;
+}
+
+static const option options[] = { { .name = "workspace",
+                                    .kind = OPTION_TEXT,
+                                    .value = "NAME",
+                                    .help = "the workspace of the store, where it has several" },
+                                  { .name = NULL } };
+
+const command status_command = {
+    .name = "status",
+    .summary = "what a store is and holds: rows and bytes by namespace",
+    .usage = "  ragstore status STORE\n",
+    .about = "Reads counters that the store keeps; it is quick however much is in there.\n",
+    .options = options,
+    .words_least = 1,
+    .words_most = 1,
+    .examples = "  ragstore status ./my.store\n"
+                "  ragstore status --json ./my.store | jq '.namespaces[] | .name, .rows'\n",
+    .run = run_status,
+};

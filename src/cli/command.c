@@ -1,0 +1,172 @@
+/* What the commands share: how they open a store, how they complain.
+ *
+ * A complaint is one line, "ragstore: " and what is wrong with what, and a second line when there is
+ * a way out that is known. The exit status comes from the kind of the error and from where it came
+ * up: whatever keeps a store from being opened is "could not reach", unless the store itself is
+ * what is wrong (damaged, newer) or the question was. */
+#include "command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *word(const invocation *in, size_t index)
+{
+    return index < in->args.word_count ? in->args.words[index] : "";
+}
+
+static void print_complaint(const char *message, const char *hint)
+{
+    text shown = { 0 };
+    text_add(&shown, "ragstore: ");
+    text_add_shown(&shown, rag_text(message));
+    text_add_char(&shown, '\n');
+    if (hint) {
+        text_add(&shown, "  ");
+        text_add_shown(&shown, rag_text(hint));
+        text_add_char(&shown, '\n');
+    }
+    fflush(stdout); /* what was said before stands before it */
+    fputs(shown.data, stderr);
+    text_free(&shown);
+}
+
+int complain(int status, const char *hint, const char *format, ...)
+{
+    char message[2048];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(message, sizeof message, format, list);
+    va_end(list);
+    print_complaint(message, hint);
+    return status;
+}
+
+int misused(const invocation *in, const char *format, ...)
+{
+    char message[2048];
+    text hint = { 0 };
+    va_list list;
+    va_start(list, format);
+    vsnprintf(message, sizeof message, format, list);
+    va_end(list);
+    text_printf(&hint, "how it is used: ragstore help%s%s", in->command ? " " : "",
+                in->command ? in->command->name : "");
+    print_complaint(message, hint.data);
+    text_free(&hint);
+    return STATUS_USAGE;
+}
+
+int failed(const rag_error *err)
+{
+    const char *hint = NULL;
+    if (err->status == RAG_E_CANCELLED) {
+        return complain(STATUS_STOPPED, NULL, "stopped");
+    }
+    if (err->status == RAG_E_VERSION) {
+        hint = "it was written by a newer ragstore; use that one, or update this one";
+    } else if (err->retryable) {
+        hint = "it may work when tried again";
+    }
+    int status = err->status == RAG_E_CONNECTION ? STATUS_UNREACHABLE : STATUS_PROBLEM;
+    return complain(status, hint, "%s",
+                    err->message[0] ? err->message : rag_status_text(err->status));
+}
+
+/* What to say and answer when a store did not open. */
+static int open_failed(const char *url, unsigned flags, const rag_error *err)
+{
+    text hint = { 0 };
+    int status = STATUS_UNREACHABLE;
+    if (err->status == RAG_E_CONFLICT && (flags & RAG_OPEN_BUILD)) {
+        status = STATUS_PROBLEM;
+        text_add(&hint, "give another name, or --replace to put the new store in its place");
+    } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING)) {
+        text_printf(&hint, "make one with: ragstore import LIGHTRAG_DIR %s", url);
+    } else if (err->status == RAG_E_INVALID) {
+        status = STATUS_USAGE;
+        text_add(&hint, "a store is named by its directory, such as ./my.store");
+    } else if (err->status == RAG_E_CORRUPT || err->status == RAG_E_VERSION ||
+               err->status == RAG_E_MISMATCH || err->status == RAG_E_CANCELLED) {
+        text_free(&hint);
+        return failed(err);
+    }
+    status = complain(status, hint.len > 0 ? hint.data : NULL, "%s",
+                      err->message[0] ? err->message : rag_status_text(err->status));
+    text_free(&hint);
+    return status;
+}
+
+int open_store(const invocation *in, const char *url, unsigned flags, rag_store **out)
+{
+    rag_open_options options = RAG_OPEN_OPTIONS_INIT;
+    rag_error err = RAG_ERROR_INIT;
+    options.flags = flags;
+    options.workspace = args_text(&in->args, "workspace", NULL);
+    if (url[0] == '\0') {
+        return misused(in, "STORE is empty");
+    }
+    if (rag_store_open(url, &options, &in->ctx, out, &err) != RAG_OK) {
+        return open_failed(url, flags, &err);
+    }
+    return STATUS_OK;
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------- */
+
+static int is_kind(const rag_row *row, const char *kind)
+{
+    return row->key.len == strlen(kind) && memcmp(row->key.data, kind, row->key.len) == 0;
+}
+
+int has_namespace(const invocation *in, rag_store *store, const char *kind, const char *name)
+{
+    rag_result *all = NULL;
+    if (rag_store_namespaces(store, &in->ctx, &all, NULL) != RAG_OK) {
+        return 1;
+    }
+    int found = 0;
+    size_t len = strlen(name);
+    for (size_t i = 0; i < rag_result_count(all) && !found; i++) {
+        const rag_row *row = rag_result_row(all, i);
+        found =
+            is_kind(row, kind) && row->key2.len == len && memcmp(row->key2.data, name, len) == 0;
+    }
+    rag_result_free(all);
+    return found;
+}
+
+int no_namespace(const invocation *in, rag_store *store, const char *kind, const char *name)
+{
+    rag_result *all = NULL;
+    const char *names[64];
+    size_t count = 0;
+    text list = { 0 };
+    text hint = { 0 };
+    if (rag_store_namespaces(store, &in->ctx, &all, NULL) == RAG_OK) {
+        for (size_t i = 0; i < rag_result_count(all) && count < 64; i++) {
+            const rag_row *row = rag_result_row(all, i);
+            if (is_kind(row, kind)) {
+                text_printf(&list, "%s%.*s", count ? ", " : "", (int)row->key2.len,
+                            (const char *)row->key2.data);
+                char *copy = cli_alloc(row->key2.len + 1, 1);
+                memcpy(copy, row->key2.data, row->key2.len);
+                names[count++] = copy;
+            }
+        }
+    }
+    const char *near_name = nearest_name(name, names, count);
+    if (near_name) {
+        text_printf(&hint, "did you mean %s? ", near_name);
+    }
+    text_printf(&hint, count ? "there is: %s" : "it has none of this kind", list.data);
+    int status =
+        complain(STATUS_PROBLEM, hint.data, "no %s namespace '%s' in this store", kind, name);
+    for (size_t i = 0; i < count; i++) {
+        free((void *)names[i]);
+    }
+    text_free(&list);
+    text_free(&hint);
+    rag_result_free(all);
+    return status;
+}
