@@ -92,7 +92,7 @@ static float random_normal(struct random *r)
 struct model {
     uint32_t dim;
     size_t padded;
-    float *signs;   /* mixes the axes of the spectrum */
+    float *signs; /* mixes the axes of the spectrum */
     float *centres; /* clusters, bases of duplicates */
     size_t centre_count;
     float *scale; /* deviation per axis before mixing */
@@ -194,8 +194,8 @@ static void read_file(const struct options *o, struct data *d)
     d->queries = must_alloc((o->queries + 1) * o->dim, sizeof(float));
     for (size_t i = 0; i < total; i++) {
         const int held_out = i % stride == stride / 2 && d->query_count < o->queries;
-        float *to = held_out ? d->queries + d->query_count++ * o->dim
-                             : d->rows + d->count++ * o->dim;
+        float *to =
+            held_out ? d->queries + d->query_count++ * o->dim : d->rows + d->count++ * o->dim;
         if (fread(to, sizeof(float), o->dim, f) != o->dim) {
             perror(o->file);
             exit(1);

@@ -32,8 +32,7 @@ static rag_status check_shape(vindex_metric metric, uint32_t dim, rag_error *err
     return RAG_OK;
 }
 
-rag_status vindex_mean_create(vindex_metric metric, uint32_t dim, vindex_mean **out,
-                              rag_error *err)
+rag_status vindex_mean_create(vindex_metric metric, uint32_t dim, vindex_mean **out, rag_error *err)
 {
     RAG_TRY(check_shape(metric, dim, err));
     vindex_mean *mean = rag_alloc_zeroed(1, sizeof *mean + dim * sizeof(double));
@@ -77,14 +76,14 @@ struct vindex_builder {
     vindex_sink sink;
     struct format_header header;
     struct format_block full;
-    uint8_t *block;      /* laid out as a full block */
-    size_t rows;         /* in it */
+    uint8_t *block; /* laid out as a full block */
+    size_t rows; /* in it */
     float *mean, *signs; /* of the rotation */
     float *rotated;
-    uint64_t *table;     /* checksums of the blocks written */
+    uint64_t *table; /* checksums of the blocks written */
     size_t table_len, table_capacity;
-    uint64_t offset;     /* where the next block goes */
-    int broken;          /* an earlier call failed */
+    uint64_t offset; /* where the next block goes */
+    int broken; /* an earlier call failed */
 };
 
 rag_status vindex_builder_create(const vindex_build_options *options, const vindex_sink *sink,

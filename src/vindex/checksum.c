@@ -43,8 +43,7 @@ static uint64_t long_part(const uint8_t **data, const uint8_t *end)
         d = mix_round(d, read_u64(p + 24));
     }
     *data = p;
-    uint64_t hash =
-        rotate_left(a, 1) + rotate_left(b, 7) + rotate_left(c, 12) + rotate_left(d, 18);
+    uint64_t hash = rotate_left(a, 1) + rotate_left(b, 7) + rotate_left(c, 12) + rotate_left(d, 18);
     hash = merge(hash, a);
     hash = merge(hash, b);
     hash = merge(hash, c);

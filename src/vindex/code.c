@@ -316,14 +316,13 @@ struct estimate code_estimate_fine(const struct query_code *q, const struct row_
     const float score = q->constant + q->mean_factor * f->a + product;
     /* |r|^2 follows from the coarse factors. What the query has along r makes no error. */
     const float dims = (float)(q->bits.words * WORD_BITS);
-    const float norm2 = fmaxf(
-        dims * f->coarse_b * f->coarse_b - (dims - 1.0f) * f->coarse_e * f->coarse_e, 1e-30f);
+    const float norm2 =
+        fmaxf(dims * f->coarse_b * f->coarse_b - (dims - 1.0f) * f->coarse_e * f->coarse_e, 1e-30f);
     const float along = product / q->gain;
     const float across = fmaxf(q->norm2 - along * along / norm2, 5e-4f * q->norm2);
     /* Float rounding of the terms, here and in the caller's exact score. */
     const float slack = 4e-6f * (fabsf(q->constant) + fabsf(q->mean_factor * f->a) +
                                  q->gain * sqrtf(q->norm2 * norm2));
-    return (struct estimate){
-        score, epsilon * q->gain * f->fine_e * sqrtf(across + q->fine_error) + slack
-    };
+    return (struct estimate){ score, epsilon * q->gain * f->fine_e * sqrtf(across + q->fine_error) +
+                                         slack };
 }

@@ -33,8 +33,8 @@ struct query_code {
     struct query_bits bits;
     float constant, mean_factor, gain;
     float coarse_scale, coarse_sum; /* gain * <r, q'> ~ b * coarse_scale * (2 * sum - coarse_sum) */
-    float fine_scale, fine_offset;  /* gain * <r, q'> ~ b * fine_scale * (sum - fine_offset) */
-    float norm2;                    /* |q'|^2 */
+    float fine_scale, fine_offset; /* gain * <r, q'> ~ b * fine_scale * (sum - fine_offset) */
+    float norm2; /* |q'|^2 */
     float coarse_error, fine_error; /* squared errors of the quantised query, per unit of |x|^2 */
     void *memory;
 };

@@ -178,8 +178,7 @@ static rag_status check_fields(const struct format_header *h, size_t len, rag_er
     return RAG_OK;
 }
 
-rag_status format_decode(const uint8_t *base, size_t len, struct format_header *out,
-                         rag_error *err)
+rag_status format_decode(const uint8_t *base, size_t len, struct format_header *out, rag_error *err)
 {
     if (len < FORMAT_FIXED_HEADER || memcmp(base, MAGIC, sizeof MAGIC) != 0)
         return rag_fail(err, RAG_E_CORRUPT, "not a vector index (%zu bytes)", len);

@@ -29,7 +29,7 @@ struct format_header {
 /* Offsets inside a block of some number of rows. */
 struct format_block {
     size_t slots, coarse, a, coarse_b, coarse_e, fine; /* fine: one record a row */
-    size_t fine_stride;                                /* bytes of such a record */
+    size_t fine_stride; /* bytes of such a record */
     size_t size;
 };
 

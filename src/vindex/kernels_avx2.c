@@ -26,8 +26,7 @@ static inline __m256i popcount_bytes(__m256i v)
 
 static inline int64_t sum_epi64(__m256i v)
 {
-    const __m128i pair =
-        _mm_add_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    const __m128i pair = _mm_add_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     return _mm_cvtsi128_si64(pair) + _mm_extract_epi64(pair, 1);
 }
 
@@ -39,8 +38,7 @@ static inline __m256i scan_step(const struct query_bits *q, const uint64_t *code
     const __m256i bits = _mm256_loadu_si256((const __m256i *)(const void *)(code + i));
     __m256i count[COARSE_PLANES];
     for (int j = 0; j < COARSE_PLANES; j++) {
-        const __m256i plane =
-            _mm256_loadu_si256((const __m256i *)(const void *)(q->planes[j] + i));
+        const __m256i plane = _mm256_loadu_si256((const __m256i *)(const void *)(q->planes[j] + i));
         count[j] = popcount_bytes(_mm256_and_si256(bits, plane));
     }
     const __m256i twice = _mm256_add_epi8(count[2], count[2]);
@@ -95,13 +93,11 @@ static int32_t fine(const struct query_bits *q, const uint64_t *sign, const uint
             _mm256_or_si256(spread(half_word(sign, i), 8), spread(half_word(b2, i), 4));
         const __m256i low =
             _mm256_or_si256(spread(half_word(b1, i), 2), spread(half_word(b0, i), 1));
-        const __m256i query =
-            _mm256_loadu_si256((const __m256i *)(const void *)(q->fine + i * 32));
+        const __m256i query = _mm256_loadu_si256((const __m256i *)(const void *)(q->fine + i * 32));
         const __m256i pairs = _mm256_maddubs_epi16(_mm256_or_si256(high, low), query);
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
     }
-    __m128i quad =
-        _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    __m128i quad = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     quad = _mm_add_epi32(quad, _mm_shuffle_epi32(quad, 0x4e));
     quad = _mm_add_epi32(quad, _mm_shuffle_epi32(quad, 0xb1));
     return _mm_cvtsi128_si32(quad);
@@ -222,8 +218,7 @@ static void f16_from_f32(const float *src, size_t n, void *dst)
     const size_t whole = n & ~(size_t)7;
     char *to = dst;
     for (size_t i = 0; i < whole; i += 8) {
-        const __m128i halves =
-            _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT);
+        const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(src + i), _MM_FROUND_TO_NEAREST_INT);
         _mm_storeu_si128((__m128i *)(void *)(to + i * 2), halves);
     }
     portable_f16_from_f32(src + whole, n - whole, to + whole * 2);

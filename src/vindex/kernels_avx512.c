@@ -21,7 +21,7 @@ static inline __attribute__((always_inline)) __m512i scan_row(const struct query
         n[j] = _mm512_setzero_si512();
     for (size_t i = 0; i < words; i += 8) {
         const size_t left = words - i;
-        const __mmask8 mask = left >= 8 ? 0xff : (__mmask8)((1u << left) - 1);
+        const __mmask8 mask = (__mmask8)(left >= 8 ? 0xffu : (1u << left) - 1);
         const __m512i bits = _mm512_maskz_loadu_epi64(mask, code + i);
         for (int j = 0; j < COARSE_PLANES; j++) {
             const __m512i plane = _mm512_loadu_si512(q->planes[j] + i);
@@ -48,9 +48,9 @@ static inline __m256i sum_rows(const __m512i v[ROWS])
     return _mm512_cvtepi64_epi32(all);
 }
 
-static inline __attribute__((always_inline)) void
-scan_words(const struct query_bits *q, const uint64_t *codes, size_t rows, int32_t *sums,
-           size_t words)
+static inline __attribute__((always_inline)) void scan_words(const struct query_bits *q,
+                                                             const uint64_t *codes, size_t rows,
+                                                             int32_t *sums, size_t words)
 {
     size_t row = 0;
     for (; row + ROWS <= rows; row += ROWS, codes += ROWS * words) {
@@ -92,6 +92,14 @@ static int32_t fine(const struct query_bits *q, const uint64_t *sign, const uint
     return _mm512_reduce_add_epi32(sum);
 }
 
+enum shape { DOT, DOT_NORM, L2SQ };
+enum { STEP = 16, SUMS = 4 };
+
+static inline __mmask16 first_lanes(size_t n)
+{
+    return (__mmask16)(n >= STEP ? 0xffffu : (1u << n) - 1);
+}
+
 static inline __attribute__((always_inline)) __m512 load_row(const char *row, __mmask16 mask,
                                                              int is_half)
 {
@@ -99,9 +107,6 @@ static inline __attribute__((always_inline)) __m512 load_row(const char *row, __
         return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, row));
     return _mm512_maskz_loadu_ps(mask, row);
 }
-
-enum shape { DOT, DOT_NORM, L2SQ };
-enum { STEP = 16, SUMS = 4 };
 
 struct sums {
     __m512 main[SUMS], norm2[SUMS];
@@ -142,7 +147,7 @@ static inline __attribute__((always_inline)) float exact(const float *query, con
                  shape);
         }
     for (; i < n; i += STEP) {
-        const __mmask16 mask = n - i >= STEP ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        const __mmask16 mask = first_lanes(n - i);
         turn(&s, 0, _mm512_maskz_loadu_ps(mask, query + i), load_row(r + i * width, mask, is_half),
              shape);
     }
@@ -184,7 +189,7 @@ static float dot_norm_f16(const float *query, const void *row, size_t n, float *
 static void f16_to_f32(const void *src, size_t n, float *dst)
 {
     for (size_t i = 0; i < n; i += STEP) {
-        const __mmask16 mask = n - i >= STEP ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        const __mmask16 mask = first_lanes(n - i);
         const __m256i halves = _mm256_maskz_loadu_epi16(mask, (const char *)src + i * 2);
         _mm512_mask_storeu_ps(dst + i, mask, _mm512_cvtph_ps(halves));
     }
@@ -193,7 +198,7 @@ static void f16_to_f32(const void *src, size_t n, float *dst)
 static void f16_from_f32(const float *src, size_t n, void *dst)
 {
     for (size_t i = 0; i < n; i += STEP) {
-        const __mmask16 mask = n - i >= STEP ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+        const __mmask16 mask = first_lanes(n - i);
         const __m512 values = _mm512_maskz_loadu_ps(mask, src + i);
         const __m256i halves = _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
         _mm256_mask_storeu_epi16((char *)dst + i * 2, mask, halves);

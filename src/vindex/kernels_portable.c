@@ -74,8 +74,8 @@ static void load_f16(const void *row, size_t at, size_t n, float *out)
 
 typedef void (*load_fn)(const void *row, size_t at, size_t n, float *out);
 
-static inline __attribute__((always_inline)) float
-dot_with(load_fn load, const float *query, const void *row, size_t n, float *norm2)
+static inline __attribute__((always_inline)) float dot_with(load_fn load, const float *query,
+                                                            const void *row, size_t n, float *norm2)
 {
     float dots[LANES] = { 0 }, squares[LANES] = { 0 };
     for (size_t at = 0; at < n; at += LANES) {

@@ -44,6 +44,7 @@ struct search {
     const vindex_query *query;
     const vindex_search_options *options;
     struct query_code code;
+    float caution; /* the caller's factor on all margins */
     vindex_stats stats;
 
     /* hits: a heap with the worst on top */
@@ -269,7 +270,7 @@ static rag_status refine_row(struct search *s, const struct block_view *b, uint3
     memcpy(&f.fine_e, record + planes_size + sizeof f.fine_b, sizeof f.fine_e);
     const int32_t sum = kernels_get()->fine(&s->code.bits, b->coarse + i * words,
                                             (const uint64_t *)(const void *)record);
-    const struct estimate e = code_estimate_fine(&s->code, &f, sum, FINE_EPSILON);
+    const struct estimate e = code_estimate_fine(&s->code, &f, sum, s->caution * FINE_EPSILON);
     s->stats.refined++;
     const float upper = e.score + e.margin;
     if (!(upper >= s->floor) || !accepted(s, b->slots[i]))
@@ -297,10 +298,10 @@ static void bound_all(struct search *s, const struct block_view *b)
     float *restrict uppers = s->uppers;
     const float constant = s->code.constant, factor = s->code.mean_factor;
     const float scale = 2 * s->code.coarse_scale, offset = s->code.coarse_sum / 2;
-    const float margin = code_coarse_margin(&s->code, COARSE_EPSILON);
+    const float margin = code_coarse_margin(&s->code, s->caution * COARSE_EPSILON);
     for (size_t i = 0; i < b->rows; i++)
-        uppers[i] = constant + factor * a[i] + cb[i] * scale * ((float)sums[i] - offset) +
-                    margin * ce[i];
+        uppers[i] =
+            constant + factor * a[i] + cb[i] * scale * ((float)sums[i] - offset) + margin * ce[i];
 }
 
 static size_t pick(struct search *s, size_t rows, float floor)
@@ -344,7 +345,7 @@ static rag_status scan_block(struct search *s, size_t block, rag_error *err)
         size_t n = pick(s, b.rows, fmaxf(split, s->floor));
         RAG_TRY(refine(s, &b, first_row, n, err));
         for (size_t i = 0; i < n; i++)
-            s->uppers[s->picked[i]] = -INFINITY;
+            s->uppers[s->picked[i]] = NAN; /* not to be picked again, whatever the floor */
     }
     return refine(s, &b, first_row, pick(s, b.rows, s->floor), err);
 }
@@ -496,9 +497,8 @@ static rag_status take_memory(struct search *s, rag_error *err)
     const size_t rows = s->index->header.block_rows;
     s->floor_k = floor_rank(s);
     s->candidate_capacity = FIRST_CANDIDATES;
-    const size_t lowers = s->floor_k < s->index->header.info.count
-                              ? s->floor_k
-                              : (size_t)s->index->header.info.count;
+    const size_t lowers =
+        s->floor_k < s->index->header.info.count ? s->floor_k : (size_t)s->index->header.info.count;
     s->lowers = rag_alloc_array(lowers + 1, sizeof *s->lowers);
     s->candidates = rag_alloc_array(s->candidate_capacity, sizeof *s->candidates);
     s->sums = rag_alloc_array(rows, sizeof *s->sums);
@@ -557,6 +557,7 @@ rag_status vindex_search(const vindex *index, const vindex_query *query,
 {
     struct search s = { .index = index, .query = query, .options = options };
     rag_status status = RAG_OK;
+    s.caution = options->caution > 0 ? options->caution : 1.0f;
     RAG_TRY(check_call(index, query, options, err));
     if (options->k > 0) {
         const uint64_t rows = options->extra_count + (index ? index->header.info.count : 0);
