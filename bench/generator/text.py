@@ -84,6 +84,7 @@ def _pick(rng, numbers):
 
 def _split_book(book):
     """[(word, what follows up to the next word)] with long runs of blanks cut down."""
+    book = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]", "", book)  # it ends in ^Z; LightRAG drops such characters
     pieces = re.findall(r"(\w(?:[\w'-]*\w)?)(\W+)", book)
     tidy = []
     for word, gap in pieces:

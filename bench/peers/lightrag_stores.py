@@ -1,0 +1,67 @@
+"""Opens the twelve default storages of LightRAG (PyPI: lightrag-hku) on a working directory, without the rest of it.
+
+LightRAG makes its storages from a registry with the same keyword arguments; here they are made by hand, so that nothing
+but the storages is measured or tested. Texts are embedded by random but repeatable vectors: no model is needed.
+"""
+import os
+import pathlib
+import shutil
+import zlib
+
+import numpy as np
+from lightrag.kg import shared_storage
+from lightrag.kg.json_doc_status_impl import JsonDocStatusStorage
+from lightrag.kg.json_kv_impl import JsonKVStorage
+from lightrag.kg.nano_vector_db_impl import NanoVectorDBStorage
+from lightrag.kg.networkx_impl import NetworkXStorage
+from lightrag.utils import EmbeddingFunc
+
+KEY_VALUE = ("full_docs", "text_chunks", "llm_response_cache", "full_entities", "full_relations", "entity_chunks",
+             "relation_chunks")
+VECTOR = {
+    "entities": {"entity_name", "source_id", "content", "file_path"},
+    "relationships": {"src_id", "tgt_id", "source_id", "content", "file_path"},
+    "chunks": {"full_doc_id", "content", "file_path"},
+}
+GRAPH = "chunk_entity_relation"
+
+
+def dimension_of(folder):
+    """embedding_dim, read from the first bytes of a vector file."""
+    with open(pathlib.Path(folder) / "vdb_entities.json", encoding="utf-8") as file:
+        head = file.read(200)
+    return int(head.split('"embedding_dim":', 1)[1].split(",", 1)[0])
+
+
+def embedder(dimension):
+    async def embed(texts, **_):
+        rows = [np.random.default_rng(zlib.crc32(t.encode())).standard_normal(dimension) for t in texts]
+        return (np.array(rows) / np.sqrt(dimension)).astype(np.float32)
+
+    return EmbeddingFunc(embedding_dim=dimension, max_token_size=8192, func=embed, model_name="repeatable-random")
+
+
+async def open_stores(folder):
+    """{namespace: storage}, each initialised."""
+    shared_storage.initialize_share_data(workers=1)
+    config = {"working_dir": str(folder), "embedding_batch_num": 32,
+              "vector_db_storage_cls_kwargs": {"cosine_better_than_threshold": 0.0}}
+    common = {"workspace": "", "global_config": config, "embedding_func": embedder(dimension_of(folder))}
+    stores = {name: JsonKVStorage(namespace=name, **common) for name in KEY_VALUE}
+    stores["doc_status"] = JsonDocStatusStorage(namespace="doc_status", **common)
+    for name, fields in VECTOR.items():
+        stores[name] = NanoVectorDBStorage(namespace=name, meta_fields=fields, **common)
+    stores[GRAPH] = NetworkXStorage(namespace=GRAPH, **common)
+    for store in stores.values():
+        await store.initialize()
+    return stores
+
+
+def linked_copy(folder, target):
+    """A second directory of the same files. LightRAG replaces files by rename, so hard links keep the first one whole."""
+    os.makedirs(target)
+    for path in pathlib.Path(folder).iterdir():
+        try:
+            os.link(path, pathlib.Path(target) / path.name)
+        except OSError:
+            shutil.copy(path, target)
