@@ -2,9 +2,8 @@
  * store with the digits with which it entered. */
 #include "json.h"
 
-#include <yyjson.h>
-
 #include "alloc.h"
+#include "json_parse.h"
 #include "limits.h"
 #include "slice.h"
 
@@ -27,7 +26,7 @@ static void json_free(void *ctx, void *memory)
     rag_free(memory);
 }
 
-static const yyjson_alc allocator = { json_malloc, json_realloc, json_free, NULL };
+const yyjson_alc json_allocator = { json_malloc, json_realloc, json_free, NULL };
 
 /* yyjson itself does not recurse; whoever reads our output may. */
 static int too_deep(rag_slice text)
@@ -49,41 +48,56 @@ static int too_deep(rag_slice text)
     return 0;
 }
 
-static yyjson_doc *read_object(rag_slice text, yyjson_read_err *why)
+yyjson_doc *json_parse(rag_slice text, yyjson_read_err *why)
 {
+    if (text.len > LIMIT_VALUE_BYTES || !text.len) {
+        *why = (yyjson_read_err){ YYJSON_READ_ERROR_INVALID_PARAMETER,
+                                  text.len ? "too large" : "empty", 0 };
+        return NULL;
+    }
     /* yyjson does not write to its input without YYJSON_READ_INSITU. */
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.data, text.len,
-                                       YYJSON_READ_NUMBER_AS_RAW, &allocator, why);
-    if (doc && !yyjson_is_obj(yyjson_doc_get_root(doc))) {
+                                       YYJSON_READ_NUMBER_AS_RAW, &json_allocator, why);
+    if (!doc)
+        return NULL;
+    const char *refused = NULL;
+    if (!yyjson_is_obj(yyjson_doc_get_root(doc)))
+        refused = "not a JSON object";
+    else if (yyjson_doc_get_val_count(doc) > LIMIT_JSON_DEPTH && too_deep(text))
+        refused = "nested too deeply";
+    if (refused) {
         yyjson_doc_free(doc);
         doc = NULL;
-        *why = (yyjson_read_err){ YYJSON_READ_ERROR_UNEXPECTED_CONTENT, "not a JSON object", 0 };
+        *why = (yyjson_read_err){ YYJSON_READ_ERROR_UNEXPECTED_CONTENT, refused, 0 };
     }
     return doc;
 }
 
+rag_status json_fail(rag_error *err, const yyjson_read_err *why, rag_slice text, const char *what,
+                     rag_slice name)
+{
+    if (why->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return rag_fail_memory(err);
+    if (text.len > LIMIT_VALUE_BYTES)
+        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' has %zu bytes, more than %zu", what,
+                        RAG_SHOWN(name), text.len, LIMIT_VALUE_BYTES);
+    return rag_fail(err, RAG_E_INVALID, "%s '%.*s' at byte %zu: %s", what, RAG_SHOWN(name),
+                    why->pos, why->msg);
+}
+
 rag_status json_check_object(rag_slice value, const char *what, rag_slice name, rag_error *err)
 {
-    if (value.len > LIMIT_VALUE_BYTES)
-        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' has %zu bytes, more than %zu", what,
-                        RAG_SHOWN(name), value.len, LIMIT_VALUE_BYTES);
-    yyjson_read_err why = { 0, "empty", 0 };
-    yyjson_doc *doc = value.len ? read_object(value, &why) : NULL;
-    if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        return rag_fail_memory(err);
+    yyjson_read_err why = { 0, NULL, 0 };
+    yyjson_doc *doc = json_parse(value, &why);
     if (!doc)
-        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' at byte %zu: %s", what, RAG_SHOWN(name),
-                        why.pos, why.msg);
+        return json_fail(err, &why, value, what, name);
     yyjson_doc_free(doc);
-    if (too_deep(value))
-        return rag_fail(err, RAG_E_INVALID, "%s '%.*s' is nested deeper than %d", what,
-                        RAG_SHOWN(name), LIMIT_JSON_DEPTH);
     return RAG_OK;
 }
 
 static rag_status merge_docs(yyjson_doc *old, yyjson_doc *news, char **out, size_t *out_len)
 {
-    yyjson_mut_doc *merged = yyjson_doc_mut_copy(old, &allocator);
+    yyjson_mut_doc *merged = yyjson_doc_mut_copy(old, &json_allocator);
     if (!merged)
         return RAG_E_NO_MEMORY;
     rag_status status = RAG_E_NO_MEMORY;
@@ -100,7 +114,7 @@ static rag_status merge_docs(yyjson_doc *old, yyjson_doc *news, char **out, size
             goto cleanup;
     }
     yyjson_write_err why;
-    char *text = yyjson_mut_write_opts(merged, 0, &allocator, out_len, &why);
+    char *text = yyjson_mut_write_opts(merged, 0, &json_allocator, out_len, &why);
     if (text) {
         *out = text;
         status = RAG_OK;
@@ -113,8 +127,8 @@ cleanup:
 rag_status json_merge(rag_slice old, rag_slice news, char **out, size_t *out_len, rag_error *err)
 {
     yyjson_read_err why = { 0, NULL, 0 };
-    yyjson_doc *a = read_object(old, &why);
-    yyjson_doc *b = a ? read_object(news, &why) : NULL;
+    yyjson_doc *a = json_parse(old, &why);
+    yyjson_doc *b = a ? json_parse(news, &why) : NULL;
     rag_status status;
     if (a && b)
         status = merge_docs(a, b, out, out_len);
@@ -136,7 +150,7 @@ rag_status json_string(rag_slice json, const char *name, char **out, size_t *out
                        rag_error *err)
 {
     yyjson_read_err why = { 0, NULL, 0 };
-    yyjson_doc *doc = read_object(json, &why);
+    yyjson_doc *doc = json_parse(json, &why);
     if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return rag_fail_memory(err);
     if (!doc)

@@ -24,6 +24,16 @@
 #define LIMIT_JSON_NAME_BYTES LIMIT_KEY_BYTES
 /* How much of a file a streaming reader holds at a time. */
 #define LIMIT_READ_WINDOW_BYTES ((size_t)256 * 1024)
+/* What an import hands over at a time: rows, and bytes of keys, values and vectors. One row may be
+ * larger than that. */
+#define LIMIT_IMPORT_BATCH_ROWS 4096
+#define LIMIT_IMPORT_BATCH_BYTES ((size_t)4 * 1024 * 1024)
+/* Batches between the reading and the writing thread. */
+#define LIMIT_IMPORT_QUEUE 3
+/* Warnings about one file that are kept; more are counted. */
+#define LIMIT_IMPORT_WARNINGS 20
+/* Kinds of attributes of a GraphML file. */
+#define LIMIT_GRAPHML_KEYS 1024
 /* Nodes of a view when the caller says 0, and at most. */
 #define LIMIT_VIEW_NODES_DEFAULT 1000
 #define LIMIT_VIEW_NODES_MAX ((size_t)1000000)
@@ -35,5 +45,12 @@
 #define LIMIT_PAGE_SIZE_MIN 10
 #define LIMIT_PAGE_SIZE_MAX 200
 #define LIMIT_PAGE_SIZE_DEFAULT 50
+/* A config.ini or stores.ini: bytes of the file, entries, bytes of one value; a URL. */
+#define LIMIT_INI_BYTES ((size_t)1024 * 1024)
+#define LIMIT_INI_ENTRIES 4096
+#define LIMIT_INI_VALUE_BYTES ((size_t)65536)
+#define LIMIT_URL_BYTES ((size_t)8192)
+/* Options in one URL. */
+#define LIMIT_URL_OPTIONS 64
 
 #endif

@@ -1,6 +1,6 @@
 /* System calls, in one place.
  *
- * Fork: pthread_atfork is registered with the first tracked descriptor. Its child handler closes
+ * Fork: pthread_atfork is registered when the first store is opened. Its child handler closes
  * the tracked descriptors (close() is async-signal-safe) and bumps the generation by which handles
  * notice that they are in a child. Closing matters because open-file-description locks belong to
  * the description, which a child shares: a killed parent would leave its locks held by the child.
@@ -135,8 +135,8 @@ rag_status os_make_directories(const char *path, rag_error *err)
         struct stat st;
         if (os_calls.mkdir(copy, 0700) != 0 &&
             (errno != EEXIST || stat(copy, &st) != 0 || !S_ISDIR(st.st_mode)))
-            status = rag_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "create directory %s",
-                                    copy);
+            status =
+                rag_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "create directory %s", copy);
         if (!end)
             break;
         *p = '/';
@@ -186,16 +186,28 @@ static void after_fork_in_child(void)
     (void)pthread_mutex_unlock(&tracked_mutex);
 }
 
-rag_status os_track_descriptor(int fd, rag_error *err)
+/* With the mutex held. */
+static rag_status register_handlers(rag_error *err)
 {
-    (void)pthread_mutex_lock(&tracked_mutex);
-    rag_status status = RAG_OK;
     if (!handlers_registered &&
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0)
         handlers_registered = 1;
-    if (!handlers_registered) {
-        status = rag_fail_memory(err);
-    } else if (tracked_count == tracked_capacity) {
+    return handlers_registered ? RAG_OK : rag_fail_memory(err);
+}
+
+rag_status os_watch_forks(rag_error *err)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    const rag_status status = register_handlers(err);
+    (void)pthread_mutex_unlock(&tracked_mutex);
+    return status;
+}
+
+rag_status os_track_descriptor(int fd, rag_error *err)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    rag_status status = register_handlers(err);
+    if (status == RAG_OK && tracked_count == tracked_capacity) {
         const size_t capacity = tracked_capacity ? tracked_capacity * 2 : 16;
         int *more = rag_realloc(tracked, capacity * sizeof *more);
         if (more) {

@@ -52,7 +52,11 @@ char *os_join(const char *directory, const char *name);
 rag_status os_track_descriptor(int fd, rag_error *err);
 void os_untrack_descriptor(int fd);
 
-/* Grows by one in every child of fork(); a handle remembers the value of its birth. */
+/* Begin to notice forks; a store does so when it is opened. Tracking a descriptor implies it. */
+rag_status os_watch_forks(rag_error *err);
+
+/* Grows by one in every child of fork() that is watched; a handle remembers the value of its
+ * birth. */
 unsigned os_fork_generation(void);
 
 #endif

@@ -1,0 +1,48 @@
+/* Every key of the configuration, once: from here come the look-ups and `ragstore config`.
+ * docs/configuration.md says the same in words.
+ *
+ * Options of backends that are not listed have their places by rule: environment
+ * RAGSTORE_<BACKEND>_<OPTION>, and section [<backend>], option <option>, of config.ini. */
+#ifndef CONFIG_KEYS_H
+#define CONFIG_KEYS_H
+
+#include <stddef.h>
+
+#define KEY_MODULE_PATH_VARIABLE "RAGSTORE_MODULE_PATH"
+#define KEY_STORES_VARIABLE "RAGSTORE_STORES"
+
+struct config_key {
+    const char *name;     /* also the option in a URL, where there can be one */
+    const char *backend;  /* NULL: of no backend in particular */
+    const char *variable; /* in the environment; NULL: none */
+    const char *alias;    /* a second variable, weaker; NULL: none */
+    const char *section;  /* in config.ini; NULL: none */
+    const char *fallback; /* the default; NULL: none, or the backend's own */
+    int secret;
+};
+
+static const struct config_key CONFIG_KEYS[] = {
+    /* name, backend, variable, alias, section, default, secret */
+    { "url", NULL, "RAGSTORE_URL", NULL, "ragstore", NULL, 0 },
+    { "workspace", NULL, "RAGSTORE_WORKSPACE", "WORKSPACE", "ragstore", "", 0 },
+    { "lock_timeout_ms", NULL, "RAGSTORE_LOCK_TIMEOUT_MS", NULL, "ragstore", "30000", 0 },
+    { "working_dir", NULL, "WORKING_DIR", NULL, "ragstore", "./rag_storage", 0 },
+    /* URLs of a mix */
+    { "kv", NULL, NULL, NULL, "ragstore", NULL, 0 },
+    { "vector", NULL, NULL, NULL, "ragstore", NULL, 0 },
+    { "graph", NULL, NULL, NULL, "ragstore", NULL, 0 },
+    { "doc_status", NULL, NULL, NULL, "ragstore", NULL, 0 },
+    /* LightRAG's choice of storages, by class name, with its defaults */
+    { "kv_storage", NULL, "LIGHTRAG_KV_STORAGE", NULL, "ragstore", "JsonKVStorage", 0 },
+    { "vector_storage", NULL, "LIGHTRAG_VECTOR_STORAGE", NULL, "ragstore", "NanoVectorDBStorage",
+      0 },
+    { "graph_storage", NULL, "LIGHTRAG_GRAPH_STORAGE", NULL, "ragstore", "NetworkXStorage", 0 },
+    { "doc_status_storage", NULL, "LIGHTRAG_DOC_STATUS_STORAGE", NULL, "ragstore",
+      "JsonDocStatusStorage", 0 },
+    { "stores", NULL, KEY_STORES_VARIABLE, NULL, NULL, "~/.config/ragstore/stores.ini", 0 },
+    { "module_path", NULL, KEY_MODULE_PATH_VARIABLE, NULL, NULL, NULL, 0 },
+};
+
+enum { CONFIG_KEY_COUNT = sizeof CONFIG_KEYS / sizeof *CONFIG_KEYS };
+
+#endif

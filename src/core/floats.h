@@ -1,0 +1,11 @@
+/* Checks of float vectors that do not need the vector kernels. */
+#ifndef CORE_FLOATS_H
+#define CORE_FLOATS_H
+
+#include <stddef.h>
+
+/* Index of the first NaN or infinity, or n. */
+size_t floats_first_bad(const float *v, size_t n);
+int floats_all_zero(const float *v, size_t n);
+
+#endif
