@@ -125,9 +125,12 @@ static void print_start(const rag_row *row)
     text_add_shown(&line, row->key);
     text_add(&line, "  (");
     text_add_shown(&line, text_slice(&type));
-    text_printf(&line, "%s%lld relations)", type.len ? ", " : "", (long long)row->number);
+    text_printf(&line, "%s%lld %s)", type.len ? ", " : "", (long long)row->number,
+                row->number == 1 ? "relation" : "relations");
     puts(line.data);
-    print_reading(2, text_slice(&about));
+    if (about.len > 0) {
+        print_reading(2, text_slice(&about));
+    }
     putchar('\n');
     text_free(&line);
     text_free(&type);
@@ -139,9 +142,12 @@ static void cell_reading(table *t, const place *p)
 {
     text reading = { 0 };
     if (p->edge) {
+        text about = { 0 };
         json_plain_field(&reading, p->edge->value, "keywords");
-        text_add(&reading, reading.len ? ": " : "");
-        json_plain_field(&reading, p->edge->value, "description");
+        json_plain_field(&about, p->edge->value, "description");
+        text_add(&reading, reading.len > 0 && about.len > 0 ? ": " : "");
+        text_add(&reading, about.data);
+        text_free(&about);
     } else {
         json_plain_field(&reading, p->row->value, "description");
     }
@@ -184,8 +190,6 @@ static void print_text(const graph_view *view, rag_slice start, const rag_graph_
     }
     if (t.cell_count > 0) {
         putchar('\n');
-    }
-    if (t.cell_count > 0) {
         table_print(&t, 0);
     }
     text_free(&title);

@@ -8,8 +8,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void print_json(const char *url, const rag_result *about, const rag_result *spaces)
+/* Facts of a vector space. 0 when the row is none, or they cannot be had. */
+static int space_facts(rag_store *store, const rag_context *ctx, const rag_row *row,
+                       rag_vector_space *facts)
 {
+    static const char kind[] = "vector";
+    text name = { 0 };
+    if (row->key.len != strlen(kind) || memcmp(row->key.data, kind, row->key.len) != 0) {
+        return 0;
+    }
+    *facts = (rag_vector_space)RAG_VECTOR_SPACE_INIT;
+    text_add_bytes(&name, row->key2.data, row->key2.len);
+    int known = rag_vector_describe(store, ctx, name.data, facts, NULL) == RAG_OK;
+    text_free(&name);
+    return known;
+}
+
+static const char *metric_name(rag_metric metric)
+{
+    return metric == RAG_METRIC_DOT ? "dot" : "cosine";
+}
+
+static const char *element_name(rag_element element)
+{
+    return element == RAG_ELEMENT_FLOAT16 ? "float16" : "float32";
+}
+
+static void print_json(const invocation *in, rag_store *store, const rag_result *about,
+                       const rag_result *spaces)
+{
+    const char *url = word(in, 0);
     json_writer w = { 0 };
     json_open(&w, NULL, '{', 1);
     json_text(&w, "store", rag_text(url));
@@ -28,13 +56,21 @@ static void print_json(const char *url, const rag_result *about, const rag_resul
     json_close(&w, '}');
     json_open(&w, "namespaces", '[', 1);
     for (size_t i = 0; i < rag_result_count(spaces); i++) {
-        static const char *const except[] = { "kind", "name", "rows", NULL };
+        static const char *const except[] = { "kind",  "name",   "rows",    "dimension",
+                                              "model", "metric", "element", NULL };
         const rag_row *row = rag_result_row(spaces, i);
+        rag_vector_space facts;
         json_open(&w, NULL, '{', 0);
         json_text(&w, "kind", row->key);
         json_text(&w, "name", row->key2);
         json_count(&w, "rows", (uint64_t)row->number);
         json_splice(&w, row->value, except);
+        if (space_facts(store, &in->ctx, row, &facts)) {
+            json_count(&w, "dimension", facts.dimension);
+            json_text(&w, "metric", rag_text(metric_name(facts.metric)));
+            json_text(&w, "element", rag_text(element_name(facts.element)));
+            json_text(&w, "model", rag_text(facts.model));
+        }
         json_close(&w, '}');
     }
     json_close(&w, ']');
@@ -64,6 +100,13 @@ static int described_before(const rag_result *about, size_t index, const json_me
     return found;
 }
 
+/* How this command opened the store says nothing about the store. */
+static int is_about_us(const json_member *m)
+{
+    static const char name[] = "read_only";
+    return m->name.len == strlen(name) && memcmp(m->name.data, name, m->name.len) == 0;
+}
+
 static int ends_with(rag_slice s, const char *end)
 {
     size_t len = strlen(end);
@@ -71,42 +114,58 @@ static int ends_with(rag_slice s, const char *end)
 }
 
 /* "durable_token" -> "durable token" */
+static void add_name(text *shown, rag_slice name)
+{
+    size_t from = shown->len;
+    text_add_shown(shown, name);
+    for (size_t i = from; i < shown->len; i++) {
+        shown->data[i] = shown->data[i] == '_' ? ' ' : shown->data[i];
+    }
+}
+
 static void cell_name(table *t, rag_slice name)
 {
     text shown = { 0 };
-    text_add_shown(&shown, name);
-    for (size_t i = 0; i < shown.len; i++) {
-        shown.data[i] = shown.data[i] == '_' ? ' ' : shown.data[i];
-    }
+    add_name(&shown, name);
     table_cell(t, shown.data ? shown.data : "");
     text_free(&shown);
 }
 
-/* "wal": 4, "log": {"rows": 2} -> "wal 4, log rows 2" */
-static void add_nested(text *shown, rag_slice json)
+/* A value as it reads best; numbers of bytes are known by their name. */
+static void add_value(text *shown, rag_slice name, rag_slice json)
+{
+    if (ends_with(name, "bytes") && !json_is_string(json)) {
+        text_add_size(shown, strtoull(json.data, NULL, 10));
+    } else if (json.len == 4 && memcmp(json.data, "true", 4) == 0) {
+        text_add(shown, "yes");
+    } else if (json.len == 5 && memcmp(json.data, "false", 5) == 0) {
+        text_add(shown, "no");
+    } else {
+        json_add_plain(shown, json);
+    }
+}
+
+/* {"wal_bytes": 4096, "rows": 2} -> "wal bytes 4.1 kB, rows 2" */
+static void add_nested(text *shown, rag_slice name, rag_slice json)
 {
     json_walk w;
     json_member m;
     if (!json_walk_start(&w, json)) {
-        json_add_plain(shown, json);
+        add_value(shown, name, json);
         return;
     }
     for (int first = 1; json_walk_next(&w, &m) == 1; first = 0) {
         text_add(shown, first ? "" : ", ");
-        text_add_bytes(shown, m.name.data, m.name.len);
+        add_name(shown, m.name);
         text_add(shown, m.name.len ? " " : "");
-        json_add_plain(shown, m.value);
+        add_value(shown, m.name, m.value);
     }
 }
 
 static void cell_value(table *t, const json_member *m)
 {
     text plain = { 0 };
-    if (ends_with(m->name, "bytes") && !json_is_string(m->value)) {
-        text_add_size(&plain, strtoull(m->value.data, NULL, 10));
-    } else {
-        add_nested(&plain, m->value);
-    }
+    add_nested(&plain, m->name, m->value);
     table_cell_slice(t, text_slice(&plain));
     text_free(&plain);
 }
@@ -128,7 +187,7 @@ static void print_about(const rag_result *about)
             continue;
         }
         while (json_walk_next(&w, &m) == 1) {
-            if (!described_before(about, i, &m)) {
+            if (!described_before(about, i, &m) && !is_about_us(&m)) {
                 cell_name(&t, m.name);
                 cell_value(&t, &m);
             }
@@ -137,7 +196,18 @@ static void print_about(const rag_result *about)
     table_print(&t, 0);
 }
 
-static void print_spaces(const rag_result *spaces)
+static void cell_facts(table *t, const rag_vector_space *facts)
+{
+    text shown = { 0 };
+    text_printf(&shown, "%u dimensions, %s, %s", facts->dimension, metric_name(facts->metric),
+                element_name(facts->element));
+    text_add(&shown, facts->model[0] ? ", " : "");
+    text_add_shown(&shown, rag_text(facts->model));
+    table_cell(t, shown.data);
+    text_free(&shown);
+}
+
+static void print_spaces(const invocation *in, rag_store *store, const rag_result *spaces)
 {
     table t = { 0 };
     table_column(&t, "kind", COLUMN_LEFT);
@@ -147,22 +217,16 @@ static void print_spaces(const rag_result *spaces)
     table_column(&t, "", COLUMN_LEFT);
     for (size_t i = 0; i < rag_result_count(spaces); i++) {
         const rag_row *row = rag_result_row(spaces, i);
-        double dimension = json_number_field(row->value, "dimension", 0);
-        text about = { 0 };
-        text model = { 0 };
-        json_plain_field(&model, row->value, "model");
-        if (dimension > 0) {
-            text_printf(&about, "%.0f dimensions", dimension);
-            text_add(&about, model.len ? ", " : "");
-        }
-        text_add_shown(&about, text_slice(&model));
+        rag_vector_space facts;
         table_cell_slice(&t, row->key);
         table_cell_slice(&t, row->key2);
         table_cell_count(&t, (uint64_t)row->number);
         table_cell_size(&t, (uint64_t)json_number_field(row->value, "bytes", 0));
-        table_cell(&t, about.data ? about.data : "");
-        text_free(&about);
-        text_free(&model);
+        if (space_facts(store, &in->ctx, row, &facts)) {
+            cell_facts(&t, &facts);
+        } else {
+            table_cell(&t, "");
+        }
     }
     table_print(&t, 0);
     if (rag_result_count(spaces) == 0) {
@@ -184,11 +248,11 @@ static int run_status(invocation *in)
         rag_store_namespaces(store, &in->ctx, &spaces, &err) != RAG_OK) {
         status = failed(&err);
     } else if (in->json) {
-        print_json(word(in, 0), about, spaces);
+        print_json(in, store, about, spaces);
     } else {
         print_about(about);
         putchar('\n');
-        print_spaces(spaces);
+        print_spaces(in, store, spaces);
     }
     rag_result_free(about);
     rag_result_free(spaces);

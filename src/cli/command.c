@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 const char *word(const invocation *in, size_t index)
 {
@@ -73,6 +74,29 @@ int failed(const rag_error *err)
                     err->message[0] ? err->message : rag_status_text(err->status));
 }
 
+/* The way out when there is no store at `path`. */
+static void hint_for_nothing(const char *path, text *hint)
+{
+    static const char *const files[] = { "kv_store_doc_status.json", "kv_store_full_docs.json",
+                                         "vdb_chunks.json", "graph_chunk_entity_relation.graphml" };
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        text_add(hint, "that is a file; a store is a directory");
+        return;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        text file = { 0 };
+        text_printf(&file, "%s/%s", path, files[i]);
+        int is_there = stat(file.data, &st) == 0;
+        text_free(&file);
+        if (is_there) {
+            text_printf(hint, "it holds LightRAG's files; first: ragstore import %s STORE", path);
+            return;
+        }
+    }
+    text_printf(hint, "make one with: ragstore import LIGHTRAG_DIR %s", path);
+}
+
 /* What to say and answer when a store did not open. */
 static int open_failed(const char *url, unsigned flags, const rag_error *err)
 {
@@ -82,7 +106,7 @@ static int open_failed(const char *url, unsigned flags, const rag_error *err)
         status = STATUS_PROBLEM;
         text_add(&hint, "give another name, or --replace to put the new store in its place");
     } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING)) {
-        text_printf(&hint, "make one with: ragstore import LIGHTRAG_DIR %s", url);
+        hint_for_nothing(url, &hint);
     } else if (err->status == RAG_E_INVALID) {
         status = STATUS_USAGE;
         text_add(&hint, "a store is named by its directory, such as ./my.store");
