@@ -17,4 +17,7 @@ rag_status codec_encode(struct codec *c, rag_slice text, rag_slice *out, rag_err
 rag_status codec_decode(struct codec *c, rag_slice stored, const char *what, rag_slice name,
                         rag_slice *out, rag_error *err);
 
+/* Give back large scratch memory; db_read_end() and db_write_end() do it. */
+void codec_trim(struct codec *c);
+
 #endif

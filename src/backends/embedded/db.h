@@ -44,10 +44,16 @@ struct db_write {
     int durable;   /* commit with an fsync (doc status); set before db_write_end() */
     struct { sqlite3_int64 id, rows, bytes; } changes[8];
     size_t change_count;
+    int full;                     /* the commit itself syncs: db_write_begin_durable() */
+    sqlite3_int64 changes_before; /* sqlite3_total_changes64() at the begin */
 };
 
 /* Take the writer's turn (waiting until the deadline) and begin; or a savepoint in call->txn. */
 rag_status db_write_begin(const rag_call *call, struct db_write *w, rag_error *err);
+
+/* The same for a write that is known to be durable: one commit with one fsync. A write that sets
+ * w->durable later (or runs inside call->txn) costs a second small commit. */
+rag_status db_write_begin_durable(const rag_call *call, struct db_write *w, rag_error *err);
 
 /* Add to the counters of a namespace. */
 rag_status db_write_count(struct db_write *w, sqlite3_int64 namespace_id, sqlite3_int64 rows,

@@ -135,8 +135,7 @@ static rag_status docstatus_put_many(const rag_call *call, const rag_doc_fields 
 {
     struct buffer path_order = BUFFER_INIT(LIMIT_VALUE_BYTES);
     struct db_write w;
-    RAG_TRY(db_write_begin(call, &w, err));
-    w.durable = 1;
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     rag_status status = RAG_OK;
     for (size_t i = 0; i < n && status == RAG_OK; i++)
         status = put_doc(&w, &docs[i], &path_order, err);
@@ -169,8 +168,7 @@ static rag_status docstatus_delete_many(const rag_call *call, const rag_slice *i
 {
     struct db_write w;
     uint64_t gone = 0;
-    RAG_TRY(db_write_begin(call, &w, err));
-    w.durable = 1;
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     rag_status status = RAG_OK;
     for (size_t i = 0; i < n && status == RAG_OK; i++)
         status = delete_doc(&w, ids[i], &gone, err);
@@ -184,8 +182,7 @@ static rag_status docstatus_drop(const rag_call *call, rag_error *err)
     static const char *const DELETE_ALL[] = { "DELETE FROM doc", "DELETE FROM doc_count" };
     struct db_write w;
     sqlite3_stmt *stmt;
-    RAG_TRY(db_write_begin(call, &w, err));
-    w.durable = 1;
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     rag_status status = RAG_OK;
     for (size_t i = 0; i < sizeof DELETE_ALL / sizeof *DELETE_ALL && status == RAG_OK; i++) {
         status = db_prepare(w.conn, DELETE_ALL[i], &stmt, err);

@@ -695,8 +695,7 @@ static rag_status graph_drop(const rag_call *call, rag_error *err)
     };
     struct db_write w;
     sqlite3_stmt *stmt;
-    RAG_TRY(db_write_begin(call, &w, err));
-    w.durable = 1;
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     rag_status status = RAG_OK;
     for (size_t i = 0; i < sizeof DELETE_ALL / sizeof *DELETE_ALL && status == RAG_OK; i++) {
         status = db_prepare(w.conn, DELETE_ALL[i], &stmt, err);

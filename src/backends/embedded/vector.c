@@ -413,7 +413,7 @@ cleanup:
 static rag_status put_item(struct db_write *w, struct space *space, const rag_vector_item *item,
                            struct buffer *scratch, int64_t now, rag_error *err)
 {
-    const void *elements;
+    const void *elements = NULL;
     sqlite3_int64 old;
     sqlite3_stmt *stmt;
     RAG_TRY(encode_elements(space, item, scratch, &elements, err));
@@ -579,8 +579,7 @@ static rag_status vector_drop(const rag_call *call, const char *name, rag_error 
 {
     struct db_write w;
     struct space space;
-    RAG_TRY(db_write_begin(call, &w, err));
-    w.durable = 1;
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     rag_status status = find_space(w.conn, name, &space, err);
     if (status == RAG_OK && space.id)
         status = drop_space(&w, &space, err);
@@ -594,7 +593,7 @@ static rag_status read_floats(struct db_conn *conn, const struct space *space, s
                               struct buffer *scratch, struct buffer *floats, rag_row *row,
                               rag_error *err)
 {
-    const void *elements;
+    const void *elements = NULL;
     RAG_TRY(vector_read_elements(conn, space, slot, scratch, &elements, err));
     if (!elements)
         return rag_fail(err, RAG_E_CORRUPT, "the vector in slot %lld has no elements",

@@ -434,8 +434,7 @@ static rag_status publish(const rag_call *call, const struct plan *plan,
                           const struct vector_index_row *row, rag_error *err)
 {
     struct db_write w;
-    RAG_TRY(db_write_begin(call, &w, err));
-    w.durable = 1;
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     return db_write_end(&w, name_in(&w, plan, row, err), NULL, err);
 }
 
@@ -567,7 +566,7 @@ static rag_status plan_next(const rag_call *call, sqlite3_int64 *id, uint64_t ta
 static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *err)
 {
     struct plan *plan = rag_alloc(sizeof *plan);
-    struct db *db;
+    struct db *db = NULL;
     sqlite3_int64 id = 0;
     int changed = 0;
     if (!plan)

@@ -1,0 +1,32 @@
+/* Opening and closing a store, and what embedded.c's other slots do. */
+#ifndef EMBEDDED_DB_OPEN_H
+#define EMBEDDED_DB_OPEN_H
+
+#include <ragstore/backend.h>
+
+struct db;
+
+struct db_options {
+    const char *directory; /* of the workspace */
+    unsigned flags;        /* RAG_OPEN_* */
+    int64_t lock_timeout_ms;
+    int page_size; /* 0: the default; only for a store that is created */
+};
+
+rag_status db_open(const struct db_options *options, const rag_context *ctx, struct db **out,
+                   rag_error *err);
+void db_close(struct db *db); /* does not flush */
+
+rag_status db_begin(const rag_call *call, void **txn, rag_error *err);
+rag_status db_commit(const rag_call *call, rag_token *token, rag_error *err);
+void db_abort(const rag_call *call);
+
+/* Make a store that was built aside appear; see RAG_OPEN_BUILD. */
+rag_status db_publish(const rag_call *call, rag_error *err);
+/* Empty the write-ahead log into the file, as far as readers allow. */
+rag_status db_checkpoint(const rag_call *call, rag_error *err);
+
+rag_status db_namespaces(const rag_call *call, rag_result *out, rag_error *err);
+rag_status db_describe(const rag_call *call, rag_result *out, rag_error *err);
+
+#endif

@@ -1,0 +1,374 @@
+/* System calls for the private copy of SQLite, put under its unix VFS with xSetSystemCall().
+ *
+ * Why. POSIX record locks belong to (process, inode), and closing ANY descriptor of the file drops
+ * them all. When another copy of SQLite in the same process (Python's sqlite3) opens and closes our
+ * file, our locks vanish, the other copy believes to be the last user, deletes the write-ahead log,
+ * and what we commit from then on is lost. Open-file-description (OFD) locks belong to the open
+ * file and only go with it.
+ *
+ * Why not simply F_OFD_SETLK in place of F_SETLK. SQLite counts the locks of a process by inode
+ * (unixInodeInfo) and relies on them being shared by all descriptors: the first connection takes
+ * SHARED through its own descriptor, the next ones only count, and the last one to unlock does so
+ * through whatever descriptor is its own. With an OFD lock per descriptor that last unlock would
+ * miss the descriptor that holds the lock, and a later EXCLUSIVE of the same process would collide
+ * with its own forgotten SHARED (seen in rollback mode; in WAL mode SHARED is held from the first
+ * read until close). So locks of one inode all go through ONE description that this file opens for
+ * it, the "owner": the process-wide account that SQLite keeps is then exactly the state of the
+ * kernel, whichever descriptor a call names, and closing any other descriptor changes nothing.
+ *  - The owner is made at the first lock call on an inode and closed with the last descriptor of
+ *    that inode that ever locked; closing it releases whatever is left. SQLite itself keeps the
+ *    descriptors of closed connections open while the inode has locks ("pending closes") and may
+ *    hand them to new connections: neither matters here, for no descriptor but the owner has locks.
+ *  - It is a description of its own (reopened through /proc/self/fd, for reading and writing when
+ *    the file allows it), not a dup: the first descriptor may be read-only, and F_WRLCK needs one
+ *    that can write. Without /proc it is a dup.
+ *  - The -shm file has one descriptor for each process and inode of the main file, so it locks through
+ *    that descriptor itself: when the main file was replaced, two accounts may use one -shm file,
+ *    and they must exclude each other.
+ *  - F_GETLK answers about other owners only, as SQLite expects; another copy of SQLite in this
+ *    process counts as another.
+ *
+ * Fork. A child shares open file descriptions, and with them OFD locks: a killed parent would leave
+ * its locks held by its child. So every descriptor is registered with os_track_descriptor() and
+ * closed in the child. A child may open stores of its own, but its copy of SQLite's account of
+ * inodes speaks of the parent's locks and closed descriptors: stat() and fstat() give the device
+ * number of a child with the fork generation mixed in, so that the inherited entries are never
+ * found again. SQLite's static mutexes are held over the fork, so that the child finds them whole.
+ *
+ * Order of locks: SQLite's mutexes, then `table_mutex` here, then the one of core/os.c. Descriptors
+ * are opened and closed under `table_mutex`: a fork sees each either tracked or not there. */
+#include "sqlite_os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/alloc.h"
+#include "core/os.h"
+#include "core/slice.h"
+
+struct owner { /* of all locks of this process on one inode */
+    dev_t device;
+    ino_t inode;
+    int fd;
+    size_t users; /* rows of `opened` that point here */
+    struct owner *next;
+};
+
+struct opened { /* a descriptor that SQLite has */
+    int fd;
+    const char *path; /* by address only */
+    dev_t device;
+    ino_t inode;
+    struct owner *owner; /* NULL until its first lock call */
+    int is_shm;
+};
+
+static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct opened *table;
+static size_t table_count, table_capacity;
+static struct owner *owners;
+static int installed;
+
+/* Held over a fork, in this order; see sqlite3.c for what each protects. */
+static const int fork_mutexes[] = { SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_PRNG,
+                                    SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PMEM };
+enum { FORK_MUTEXES = sizeof fork_mutexes / sizeof *fork_mutexes };
+
+static struct opened *find(int fd)
+{
+    for (size_t i = 0; i < table_count; i++)
+        if (table[i].fd == fd)
+            return &table[i];
+    return NULL;
+}
+
+static void close_tracked(int fd)
+{
+    os_untrack_descriptor(fd);
+    (void)os_calls.close(fd);
+}
+
+/* ---- open and close ---------------------------------------------------------------------------- */
+
+static int is_shm(const char *path)
+{
+    return slice_ends_with(rag_text(path), "-shm");
+}
+
+static int add_row(int fd, const char *path)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return 0;
+    if (table_count == table_capacity) {
+        const size_t capacity = table_capacity ? table_capacity * 2 : 32;
+        struct opened *more = rag_realloc(table, capacity * sizeof *more);
+        if (!more)
+            return 0;
+        table = more;
+        table_capacity = capacity;
+    }
+    if (os_track_descriptor(fd, NULL) != RAG_OK)
+        return 0;
+    table[table_count++] = (struct opened){ .fd = fd,
+                                            .path = path,
+                                            .device = st.st_dev,
+                                            .inode = st.st_ino,
+                                            .is_shm = is_shm(path) };
+    return 1;
+}
+
+static int hook_open(const char *path, int flags, int mode)
+{
+    (void)pthread_mutex_lock(&table_mutex);
+    int fd = os_calls.open(path, flags | O_CLOEXEC, (mode_t)mode);
+    int code = errno;
+    if (fd >= 0 && !add_row(fd, path)) {
+        (void)os_calls.close(fd);
+        fd = -1;
+        code = ENOMEM;
+    }
+    (void)pthread_mutex_unlock(&table_mutex);
+    errno = code;
+    return fd;
+}
+
+static void leave_owner(struct owner *owner)
+{
+    if (--owner->users > 0)
+        return;
+    struct owner **link = &owners;
+    while (*link != owner)
+        link = &(*link)->next;
+    *link = owner->next;
+    close_tracked(owner->fd);
+    rag_free(owner);
+}
+
+static int hook_close(int fd)
+{
+    (void)pthread_mutex_lock(&table_mutex);
+    struct opened *row = find(fd);
+    if (row) {
+        if (row->owner)
+            leave_owner(row->owner);
+        *row = table[--table_count];
+        os_untrack_descriptor(fd);
+    }
+    const int result = os_calls.close(fd);
+    const int code = errno;
+    if (!table_count) { /* nothing stays behind when the last store is closed */
+        rag_free(table);
+        table = NULL;
+        table_capacity = 0;
+    }
+    (void)pthread_mutex_unlock(&table_mutex);
+    errno = code;
+    return result;
+}
+
+/* ---- locks --------------------------------------------------------------------------------------- */
+
+static int open_description(int fd)
+{
+    char link[64];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int own = os_calls.open(link, O_RDWR | O_CLOEXEC, 0);
+    if (own < 0)
+        own = os_calls.open(link, O_RDONLY | O_CLOEXEC, 0);
+    if (own < 0)
+        own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return own;
+}
+
+static struct owner *new_owner(const struct opened *row)
+{
+    struct owner *owner = rag_alloc_zeroed(1, sizeof *owner);
+    if (!owner) {
+        errno = ENOLCK;
+        return NULL;
+    }
+    owner->fd = open_description(row->fd);
+    if (owner->fd < 0 || os_track_descriptor(owner->fd, NULL) != RAG_OK) {
+        if (owner->fd >= 0)
+            (void)os_calls.close(owner->fd);
+        rag_free(owner);
+        errno = ENOLCK;
+        return NULL;
+    }
+    owner->device = row->device;
+    owner->inode = row->inode;
+    owner->next = owners;
+    owners = owner;
+    return owner;
+}
+
+/* The descriptor through which this process locks the inode of `fd`; -1 with errno. */
+static int lock_descriptor(int fd)
+{
+    struct opened *row = find(fd);
+    if (!row || row->is_shm)
+        return fd;
+    if (!row->owner) {
+        struct owner *owner = owners;
+        while (owner && (owner->device != row->device || owner->inode != row->inode))
+            owner = owner->next;
+        if (!owner)
+            owner = new_owner(row);
+        if (!owner)
+            return -1;
+        owner->users++;
+        row->owner = owner;
+    }
+    return row->owner->fd;
+}
+
+static int lock_call(int fd, int command, struct flock *lock)
+{
+    struct flock own = *lock;
+    own.l_pid = 0; /* the kernel insists on it */
+    (void)pthread_mutex_lock(&table_mutex);
+    const int through = lock_descriptor(fd);
+    const int result = through < 0 ? -1 : os_calls.fcntl_lock(through, command, &own);
+    const int code = errno;
+    (void)pthread_mutex_unlock(&table_mutex);
+    if (result == 0 && command == F_OFD_GETLK)
+        *lock = own;
+    errno = code;
+    return result;
+}
+
+static int hook_fcntl(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    int result;
+    switch (command) {
+    case F_SETLK: result = lock_call(fd, F_OFD_SETLK, va_arg(args, struct flock *)); break;
+    /* Never waits in the kernel: it would do so under table_mutex. SQLite asks again itself. */
+    case F_SETLKW: result = lock_call(fd, F_OFD_SETLK, va_arg(args, struct flock *)); break;
+    case F_GETLK: result = lock_call(fd, F_OFD_GETLK, va_arg(args, struct flock *)); break;
+    default: result = fcntl(fd, command, va_arg(args, int)); break;
+    }
+    va_end(args);
+    return result;
+}
+
+/* ---- identity of files ----------------------------------------------------------------------------- */
+
+static void mix_generation(struct stat *st)
+{
+    st->st_dev ^= (dev_t)os_fork_generation() << 32;
+}
+
+static int hook_stat(const char *path, struct stat *st)
+{
+    const int result = stat(path, st);
+    if (result == 0)
+        mix_generation(st);
+    return result;
+}
+
+static int hook_fstat(int fd, struct stat *st)
+{
+    const int result = fstat(fd, st);
+    if (result == 0)
+        mix_generation(st);
+    return result;
+}
+
+int sqlite_os_is_in_place(const char *path)
+{
+    struct opened row = { .fd = -1 };
+    (void)pthread_mutex_lock(&table_mutex);
+    for (size_t i = 0; i < table_count; i++)
+        if (table[i].path == path)
+            row = table[i];
+    (void)pthread_mutex_unlock(&table_mutex);
+    if (row.fd < 0)
+        return -1;
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == row.device && st.st_ino == row.inode;
+}
+
+/* ---- fork -------------------------------------------------------------------------------------------- */
+
+static void before_fork(void)
+{
+    for (int i = 0; i < FORK_MUTEXES; i++)
+        sqlite3_mutex_enter(sqlite3_mutex_alloc(fork_mutexes[i]));
+    (void)pthread_mutex_lock(&table_mutex);
+}
+
+static void after_fork(void)
+{
+    (void)pthread_mutex_unlock(&table_mutex);
+    for (int i = FORK_MUTEXES; i-- > 0;)
+        sqlite3_mutex_leave(sqlite3_mutex_alloc(fork_mutexes[i]));
+}
+
+static void after_fork_in_child(void)
+{
+    table_count = 0; /* core/os.c closes the descriptors */
+    owners = NULL;
+    after_fork();
+}
+
+/* ---- installing ---------------------------------------------------------------------------------------- */
+
+#ifdef EMBEDDED_PRIVATE_SQLITE
+static int set_call(sqlite3_vfs *vfs, const char *name, sqlite3_syscall_ptr call)
+{
+    return vfs->xSetSystemCall(vfs, name, call) == SQLITE_OK;
+}
+
+static rag_status install(rag_error *err)
+{
+    /* Handlers run before a fork in reverse order of registration: ours must come after the one of
+     * core/os.c, whose mutex is taken inside of ours. Tracking something registers it. */
+    RAG_TRY(os_track_descriptor(-1, err));
+    os_untrack_descriptor(-1);
+    if (sqlite3_initialize() != SQLITE_OK)
+        return rag_fail_memory(err);
+    sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+    if (!vfs || !set_call(vfs, "open", (sqlite3_syscall_ptr)hook_open) ||
+        !set_call(vfs, "close", (sqlite3_syscall_ptr)hook_close) ||
+        !set_call(vfs, "stat", (sqlite3_syscall_ptr)hook_stat) ||
+        !set_call(vfs, "fstat", (sqlite3_syscall_ptr)hook_fstat) ||
+        !set_call(vfs, "fcntl", (sqlite3_syscall_ptr)hook_fcntl))
+        return rag_fail(err, RAG_E_UNSUPPORTED, "SQLite %s does not take our system calls",
+                        sqlite3_libversion());
+    if (pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0)
+        return rag_fail_memory(err);
+    return RAG_OK;
+}
+#else
+/* The system's SQLite belongs to the whole process: its calls are not ours to change. */
+static rag_status install(rag_error *err)
+{
+    (void)hook_open, (void)hook_close, (void)hook_stat, (void)hook_fstat, (void)hook_fcntl;
+    (void)before_fork, (void)after_fork, (void)after_fork_in_child;
+    if (sqlite3_initialize() != SQLITE_OK)
+        return rag_fail_memory(err);
+    return RAG_OK;
+}
+#endif
+
+rag_status sqlite_os_install(rag_error *err)
+{
+    static pthread_mutex_t install_mutex = PTHREAD_MUTEX_INITIALIZER;
+    (void)pthread_mutex_lock(&install_mutex);
+    rag_status status = RAG_OK;
+    if (!installed) {
+        status = install(err);
+        installed = status == RAG_OK;
+    }
+    (void)pthread_mutex_unlock(&install_mutex);
+    return status;
+}
