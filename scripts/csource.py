@@ -1,7 +1,6 @@
-"""Just enough reading of C for the checks: which files are ours, text without comments and strings, functions."""
+"""Just enough reading of C for the checks: which files there are, text without comments and strings, functions."""
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +8,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def c_files(*folders):
-    """All .c and .h files below the folders that git knows or would add, sorted."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders],
-        cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode == 0:
-        names = {name for name in listed.stdout.split("\0") if name}
-    else:  # an unpacked tarball
-        names = {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*")}
-    return sorted(name for name in names if name.endswith((".c", ".h")) and (ROOT / name).is_file())
+    """All .c and .h files below the folders, relative to the root, sorted."""
+    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*.[ch]"))
 
 
 _TOKEN = re.compile(r"""/\*.*?\*/ | //[^\n]* | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'""", re.S | re.X)
