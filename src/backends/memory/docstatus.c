@@ -1,5 +1,9 @@
-/* The status of documents. The members that pages ask for are kept beside the row; a page looks at
- * every row and sorts those that belong to it, where a backend on disk would use an index. */
+/* The status of documents: rows by id, and pages and counts over them.
+ *
+ * The members that pages ask for come from the library, taken out of the row, and are kept beside
+ * it. A page looks at every row and sorts those that belong to it, where a backend on disk would use
+ * an index; counting does the same by status. Missing members are empty and come first when
+ * ascending. Called through memory_docstatus only. */
 #include <stdlib.h>
 #include <string.h>
 

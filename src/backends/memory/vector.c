@@ -87,10 +87,22 @@ static rag_status copy_elements(const rag_call *call, const char *name_space,
     return RAG_OK;
 }
 
+/* The library has compared the dimensions; meanwhile somebody may have dropped the space and defined
+ * another one. */
+static rag_status check_dimension(const rag_call *call, const struct space *space, size_t given,
+                                  rag_error *err)
+{
+    if (given == space->facts.dimension)
+        return RAG_OK;
+    return call->host->fail(err, RAG_E_MISMATCH, "vector space '%s' has dimension %u, not %zu",
+                            space->name, space->facts.dimension, given);
+}
+
 static rag_status put_item(struct write *w, struct space *space, const rag_vector_item *item,
                            int64_t now, rag_error *err)
 {
     const rag_host *host = w->call->host;
+    MEMORY_TRY(check_dimension(w->call, space, item->dimension, err));
     struct row *row = memory_row_new(host, item->id, &item->value, 1, item->dimension);
     if (!row)
         return memory_no_memory(host, err);
@@ -301,6 +313,7 @@ static rag_status append_hits(const rag_call *call, const struct hit *hits, size
 static rag_status search_space(const rag_call *call, const struct space *space,
                                const rag_vector_query *query, rag_result *out, rag_error *err)
 {
+    MEMORY_TRY(check_dimension(call, space, query->dimension, err));
     size_t count = 0;
     struct hit *hits = call->host->alloc(memory_map_count(space->rows) * sizeof *hits);
     if (!hits)

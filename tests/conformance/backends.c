@@ -1,0 +1,10 @@
+/* The backends that the suite runs over. One line each. */
+#include "conformance.h"
+
+extern const struct conformance_backend conformance_memory, conformance_embedded;
+
+const struct conformance_backend *const conformance_backends[] = {
+    &conformance_memory,
+    &conformance_embedded,
+    NULL,
+};
