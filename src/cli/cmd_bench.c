@@ -53,7 +53,8 @@ void bench_report(bench *b, double value, const char *unit, const char *what, ..
         json_end(&w);
         return;
     }
-    snprintf(figure, sizeof figure, value >= 1000 ? "%.0f" : value >= 10 ? "%.1f" : "%.4f", value);
+    int digits = value >= 1000 || value == floor(value) ? 0 : value >= 10 ? 1 : 4;
+    snprintf(figure, sizeof figure, "%.*f", digits, value);
     table_cell(&b->figures, name);
     table_cell(&b->figures, figure);
     table_cell(&b->figures, unit);
@@ -227,12 +228,13 @@ static const bench_entry *find_bench(const char *name)
 static int run_entry(const bench_entry *entry, bench *b)
 {
     unsigned flags = RAG_OPEN_EXISTING | (entry->writes ? 0u : (unsigned)RAG_OPEN_READ_ONLY);
-    int status = STATUS_OK;
-    if (entry->run != bench_open) {
-        status = open_store(b->in, b->url, flags, &b->store);
-    }
+    int status = open_store(b->in, b->url, flags, &b->store);
     if (status != STATUS_OK) {
         return status;
+    }
+    if (entry->run == bench_open) { /* opens by itself; it is only known now that it can */
+        rag_store_close(b->store);
+        b->store = NULL;
     }
     table_column(&b->figures, "what", COLUMN_LEFT);
     table_column(&b->figures, "value", COLUMN_RIGHT);

@@ -16,8 +16,8 @@ static const char *const formats[] = { "text", "json", "graphml", "dot", NULL };
 /* A node of the view, sorted by label so that the ends of edges are found. */
 typedef struct place {
     const rag_row *row;
-    size_t index; /* in the view */
-    int steps; /* from the start; -1: not reached */
+    size_t index;        /* in the view */
+    int steps;           /* from the start; -1: not reached */
     const rag_row *edge; /* that joins it to the start, or NULL */
 } place;
 

@@ -88,7 +88,7 @@ static void print_warnings(const rag_result *report)
 
 typedef struct outcome {
     const rag_result *report;
-    const char *store; /* as named on the command line */
+    const char *store;    /* as named on the command line */
     const char *location; /* where its files are */
     uint64_t store_bytes;
     double seconds;

@@ -97,6 +97,15 @@ static void hint_for_nothing(const char *path, text *hint)
     text_printf(hint, "make one with: ragstore import LIGHTRAG_DIR %s", path);
 }
 
+/* 1 when `url` names a place where a store could be, whatever is there. */
+static int is_url(const char *url)
+{
+    rag_result *values = NULL;
+    int is_good = rag_config_explain(url, NULL, &values, NULL) == RAG_OK;
+    rag_result_free(values);
+    return is_good;
+}
+
 /* What to say and answer when a store did not open. */
 static int open_failed(const char *url, unsigned flags, const rag_error *err)
 {
@@ -107,7 +116,7 @@ static int open_failed(const char *url, unsigned flags, const rag_error *err)
         text_add(&hint, "give another name, or --replace to put the new store in its place");
     } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING)) {
         hint_for_nothing(url, &hint);
-    } else if (err->status == RAG_E_INVALID) {
+    } else if (err->status == RAG_E_INVALID && !is_url(url)) {
         status = STATUS_USAGE;
         text_add(&hint, "a store is named by its directory, such as ./my.store");
     } else if (err->status == RAG_E_CORRUPT || err->status == RAG_E_VERSION ||

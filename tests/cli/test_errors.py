@@ -1,0 +1,59 @@
+"""Stores that cannot be opened, and what is said about it."""
+import shutil
+import sqlite3
+
+import pytest
+from conftest import ALICE
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["docs"], ["get", "node", "Alice"], ["graph", "Alice"],
+                                       ["search", "entities", "--like", "Alice"], ["bench", "open"]])
+def test_no_store_there(ragstore, tmp_path, arguments):
+    missing = tmp_path / "missing"
+    where = 2 if arguments[0] == "bench" else 1
+    done = ragstore(*arguments[:where], missing, *arguments[where:], status=3)
+    first = done.err.splitlines()[0]
+    assert first.startswith("ragstore: ") and str(missing) in first
+    assert done.out == "" and not missing.exists(), "reading made something"
+
+
+def test_not_a_store(ragstore, tmp_path):
+    done = ragstore("status", ALICE, status=3)
+    assert f"first: ragstore import {ALICE} STORE" in done.err
+    a_file = tmp_path / "file"
+    a_file.write_text("hello")
+    assert "that is a file; a store is a directory" in ragstore("status", a_file, status=3).err
+
+
+def test_a_damaged_store(ragstore, store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    (copy / "ragstore.db").write_bytes(b"this is no database, however long one makes it. " * 1000)
+    done = ragstore("status", copy, status=1)
+    assert "ragstore.db" in done.err
+
+
+def test_another_database(ragstore, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with sqlite3.connect(folder / "ragstore.db") as db:
+        db.execute("CREATE TABLE t (x)")
+    done = ragstore("status", folder, status=3)
+    assert f"{folder}/ragstore.db is a database of another program" in done.err
+
+
+def test_a_newer_format(ragstore, store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    db = sqlite3.connect(copy / "ragstore.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    done = ragstore("status", copy, status=1)
+    first, second = done.err.splitlines()
+    assert "99" in first and str(copy) in first
+    assert "newer ragstore" in second
+
+
+def test_urls(ragstore, tmp_path):
+    ragstore("status", "", status=2)
+    assert "nosuch" in ragstore("status", "nosuch://x", status=2).err
+    assert "postgres" in ragstore("status", "postgres://user:secret@host/db", status=2).err
+    assert "secret" not in ragstore("status", "postgres://user:secret@host/db", status=2).err
