@@ -469,6 +469,9 @@ static rag_status resolve(struct resolver *r, const char *text, rag_error *err)
     const char *source = "url";
     struct config_value value;
     struct url url;
+    RAG_TRY(settings_get(&r->settings, NULL, "module_path", &value, err));
+    if (value.value)
+        RAG_TRY(settings_note(&r->settings, "", &value, err));
     RAG_TRY(read_ini(r, r->options->config_file, err));
     if (!text || !*text) {
         struct settings environment = { c, NULL };

@@ -1,4 +1,6 @@
-/* Reading of ini files. One pass over the text, line by line; everything is copied into an arena.
+/* Reading of ini files.
+ *
+ * One pass over the text, line by line; everything is copied into an arena.
  * Mistakes are errors with the line's number, as configparser has it, so that a file that LightRAG
  * would refuse is not half understood here: a line without a separator, a key or a section that
  * comes twice. The file has a limit of size, so that a device or a wrong file cannot eat memory. */

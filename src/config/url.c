@@ -1,5 +1,6 @@
-/* Parsing of store URLs. A parser of one pass over NUL-terminated text; everything decoded goes into
- * an arena. It is stricter than RFC 3986 asks: what looks like a mistake (a bad escape, an option
+/* Parsing of store URLs.
+ *
+ * One pass over NUL-terminated text; everything decoded goes into an arena. The parser is stricter than RFC 3986 asks: what looks like a mistake (a bad escape, an option
  * twice, an option without a value) is refused, because a wrong guess would open a wrong store. */
 #include "url.h"
 

@@ -1,4 +1,5 @@
-/* Deadlines, cancelling, progress and log of a call. */
+/* Deadlines, cancelling, progress and log of a call. Deadlines are absolute on CLOCK_MONOTONIC, so
+ * that a call made of many steps needs no arithmetic and the wall clock may jump. */
 #include "context.h"
 
 #include <stdarg.h>

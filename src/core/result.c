@@ -1,4 +1,5 @@
-/* Results. Rows are copied in, so that no backend's memory ever reaches a caller. */
+/* Results. Rows are copied in, so that no backend's memory ever reaches a caller. An append that
+ * fails leaves the rows as they were; what it had copied stays in the arena until the end. */
 #include "result.h"
 
 #include "alloc.h"

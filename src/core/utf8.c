@@ -10,6 +10,21 @@ static int is_tail(unsigned char c)
     return (c & 0xc0) == 0x80;
 }
 
+/* The three-byte and four-byte forms: the range of the second byte depends on the first. */
+static int long_sequence(const unsigned char *p, size_t left, size_t len)
+{
+    unsigned char low = 0x80, high = 0xbf;
+    switch (p[0]) {
+    case 0xe0: low = 0xa0; break; /* no overlong forms */
+    case 0xed: high = 0x9f; break; /* no surrogates */
+    case 0xf0: low = 0x90; break;
+    case 0xf4: high = 0x8f; break; /* nothing above U+10FFFF */
+    default: break;
+    }
+    return left >= len && p[1] >= low && p[1] <= high && is_tail(p[2]) &&
+           (len == 3 || is_tail(p[3]));
+}
+
 size_t utf8_sequence(const unsigned char *p, size_t left)
 {
     const unsigned char c = p[0];
@@ -19,14 +34,10 @@ size_t utf8_sequence(const unsigned char *p, size_t left)
         return 0;
     if (c < 0xe0)
         return left >= 2 && is_tail(p[1]) ? 2 : 0;
-    if (c < 0xf0) {
-        const unsigned char low = c == 0xe0 ? 0xa0 : 0x80, high = c == 0xed ? 0x9f : 0xbf;
-        return left >= 3 && p[1] >= low && p[1] <= high && is_tail(p[2]) ? 3 : 0;
-    }
-    if (c < 0xf5) {
-        const unsigned char low = c == 0xf0 ? 0x90 : 0x80, high = c == 0xf4 ? 0x8f : 0xbf;
-        return left >= 4 && p[1] >= low && p[1] <= high && is_tail(p[2]) && is_tail(p[3]) ? 4 : 0;
-    }
+    if (c < 0xf0)
+        return long_sequence(p, left, 3) ? 3 : 0;
+    if (c < 0xf5)
+        return long_sequence(p, left, 4) ? 4 : 0;
     return 0;
 }
 

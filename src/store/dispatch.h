@@ -82,6 +82,9 @@ void store_aim(struct store_call *c, const struct store_mount *mount);
 /* 1 when the handle is not limited to other namespaces. */
 int store_allows(const rag_store *store, enum store_kind kind, const char *name_space);
 
+/* 1 when the backend has a table for this kind. */
+int driver_serves(const struct driver *driver, enum store_kind kind);
+
 /* `result` to *out, or freed when `status` is a failure; returns `status`. */
 rag_status store_hand_over(rag_status status, rag_result *result, rag_result **out);
 

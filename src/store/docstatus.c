@@ -1,7 +1,9 @@
 /* Document status: rag_docstatus_*.
  *
  * A row is parsed once on its way in; the members that backends keep apart (rag_doc_fields) are
- * copied from that one parse, so that no backend parses it again. */
+ * copied from that one parse, so that no backend parses it again. Answers are completed here: the
+ * seven statuses of LightRAG are always counted, pages have sane sizes, so that backends need not
+ * know these rules. */
 #include <stdlib.h>
 
 #include "core/json_object.h"

@@ -58,7 +58,7 @@ int store_allows(const rag_store *store, enum store_kind kind, const char *name_
     return 0;
 }
 
-static int serves(const struct driver *driver, enum store_kind kind)
+int driver_serves(const struct driver *driver, enum store_kind kind)
 {
     switch (kind) {
     case STORE_KV: return driver->backend.kv != NULL;
@@ -82,7 +82,7 @@ rag_status store_enter_kind(rag_store *store, const rag_context *ctx, enum store
         return rag_fail(err, RAG_E_DENIED, "the handle is limited to other namespaces than '%s'",
                         named ? name_space : config_kind_name((enum config_kind)kind));
     const struct store_mount *mount = store->by_kind[kind];
-    if (!mount || !serves(mount->driver, kind))
+    if (!mount || !driver_serves(mount->driver, kind))
         return rag_fail(err, RAG_E_UNSUPPORTED, "backend '%s' has no %s store",
                         mount ? mount->driver->backend.name : "none",
                         config_kind_name((enum config_kind)kind));

@@ -1,4 +1,5 @@
-/* rag_config_explain() and rag_backends(): what is in force, and what could be named. */
+/* rag_config_explain() and rag_backends(): what is in force, and what could be named. Listing loads
+ * the modules that are found, because only they know what they serve; it opens no store. */
 #include <ragstore/config.h>
 #include <string.h>
 

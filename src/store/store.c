@@ -315,6 +315,7 @@ rag_status rag_store_describe(rag_store *store, const rag_context *ctx, rag_resu
         return RAG_E_NO_MEMORY;
     rag_status status = RAG_OK;
     for (size_t kind = 0; status == RAG_OK && kind < STORE_KINDS; kind++)
-        status = describe_kind(store, &c, (enum store_kind)kind, rows, err);
+        if (driver_serves(store->by_kind[kind]->driver, (enum store_kind)kind))
+            status = describe_kind(store, &c, (enum store_kind)kind, rows, err);
     return store_hand_over(status, rows, out);
 }

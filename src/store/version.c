@@ -1,4 +1,5 @@
-/* The version of the library and of what is compiled into it. */
+/* The version of the library and of what is compiled into it. The build knows the versions of the
+ * private copies; asking them would tie this folder to their headers. */
 #include <ragstore/version.h>
 
 #ifndef STORE_LIBRARIES
