@@ -8,8 +8,10 @@
  *
  * What every slot can rely on, because the library has seen to it:
  *  - arguments are valid: slices point somewhere, n > 0, values are JSON objects, vectors are
- *    finite and have the dimension of their space, labels and keys are not empty and not too long;
- *    in put slots no key comes twice;
+ *    finite, labels and keys are not empty and not too long; in put slots no key comes twice; limits,
+ *    pages and depths are resolved (never 0 for "default") and clamped;
+ *  - vectors had the dimension of their space when the call came in. Between that look and the slot
+ *    somebody may have dropped the space and defined another: compare once more;
  *  - the handle allows it (workspace, namespaces, read-only), it is not a child after fork;
  *  - no lock of the library is held: a slot may block until the deadline, and only until then;
  *  - slots of one backend are called from many threads at once, those of one transaction from one.
@@ -114,8 +116,7 @@ typedef struct rag_vector_table {
     /* Required. define() of an existing space answers RAG_E_CONFLICT and fills *existing: the
      * library compares. describe() answers RAG_E_NOT_FOUND. */
     rag_status (*define)(const rag_call *call, const char *name_space,
-                         const rag_vector_space *space, rag_vector_space *existing,
-                         rag_error *err);
+                         const rag_vector_space *space, rag_vector_space *existing, rag_error *err);
     rag_status (*describe)(const rag_call *call, const char *name_space, rag_vector_space *out,
                            rag_error *err);
     rag_status (*put_many)(const rag_call *call, const char *name_space,
@@ -132,9 +133,8 @@ typedef struct rag_vector_table {
     rag_status (*count)(const rag_call *call, const char *name_space, uint64_t *count,
                         rag_error *err);
     rag_status (*drop)(const rag_call *call, const char *name_space, rag_error *err);
-    rag_status (*delete_named)(const rag_call *call, const char *name_space,
-                               const rag_slice *names, size_t n, uint64_t *deleted,
-                               rag_token *token, rag_error *err);
+    rag_status (*delete_named)(const rag_call *call, const char *name_space, const rag_slice *names,
+                               size_t n, uint64_t *deleted, rag_token *token, rag_error *err);
 } rag_vector_table;
 
 typedef struct rag_graph_table {
@@ -163,9 +163,8 @@ typedef struct rag_graph_table {
     /* Optional: without it, a scan of all nodes. */
     rag_status (*popular)(const rag_call *call, size_t limit, rag_result *out, rag_error *err);
     /* Optional: without it, breadth-first steps over incident and get_nodes. */
-    rag_status (*view)(const rag_call *call, rag_slice label,
-                       const rag_graph_view_options *options, rag_result *nodes,
-                       rag_result *edges, rag_error *err);
+    rag_status (*view)(const rag_call *call, rag_slice label, const rag_graph_view_options *options,
+                       rag_result *nodes, rag_result *edges, rag_error *err);
 } rag_graph_table;
 
 /* The members of a document row that backends keep apart to answer questions by index. Empty
@@ -196,17 +195,19 @@ typedef struct rag_docstatus_table {
 
 /* ---- the backend ------------------------------------------------------------------------------ */
 
-enum { /* features: each has its slot */
+/* Features: each has its slot. */
+enum {
     RAG_FEATURE_TRANSACTIONS = 1, /* begin, commit, abort */
     RAG_FEATURE_BUILD = 2,        /* publish, and RAG_OPEN_BUILD */
     RAG_FEATURE_OPTIMIZE = 4      /* optimize */
 };
 
-enum { /* guarantees: the conformance suite proves them */
-    RAG_GUARANTEE_ATOMIC_BATCH = 1,  /* a *_many call is applied whole or not at all */
+/* Guarantees: the conformance suite proves them. */
+enum {
+    RAG_GUARANTEE_ATOMIC_BATCH = 1, /* a *_many call is applied whole or not at all */
     RAG_GUARANTEE_READ_YOUR_WRITES = 2,
-    RAG_GUARANTEE_SHARED = 4,        /* several processes may use it at once */
-    RAG_GUARANTEE_DURABLE = 8        /* rag_flush() survives a power cut */
+    RAG_GUARANTEE_SHARED = 4, /* several processes may use it at once */
+    RAG_GUARANTEE_DURABLE = 8 /* rag_flush() survives a power cut */
 };
 
 typedef struct rag_backend {

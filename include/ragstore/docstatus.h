@@ -33,14 +33,13 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_docstatus_get_many(rag_store *store,
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_docstatus_delete_many(rag_store *store,
                                                                 const rag_context *ctx,
                                                                 const rag_slice *ids, size_t n,
-                                                                uint64_t *deleted,
-                                                                rag_token *token, rag_error *err);
+                                                                uint64_t *deleted, rag_token *token,
+                                                                rag_error *err);
 
 /* One row per status: key = status, number = documents. The seven statuses of LightRAG (pending,
  * parsing, analyzing, processing, preprocessed, processed, failed) always come first and in this
  * order, others that occur after them by name. rag_result_total() is the number of documents. */
-RAG_EXPORT RAG_WARN_UNUSED rag_status rag_docstatus_counts(rag_store *store,
-                                                           const rag_context *ctx,
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_docstatus_counts(rag_store *store, const rag_context *ctx,
                                                            rag_result **out, rag_error *err);
 
 typedef enum rag_doc_sort {
@@ -57,15 +56,17 @@ typedef struct rag_doc_page {
     size_t page;                 /* from 1; 0 is taken as 1 */
     size_t page_size;            /* clamped to 10 .. 200; 0 is taken as 50 */
     rag_doc_sort sort;
-    int ascending;               /* 0: newest or largest first. Equal ones by id, same direction */
+    int ascending; /* 0: newest or largest first. Equal ones by id, same direction; when ascending,
+                      rows without the member come first */
 } rag_doc_page;
 
 #define RAG_DOC_PAGE_INIT { sizeof(rag_doc_page), NULL, 0, 1, 50, RAG_DOC_SORT_UPDATED_AT, 0 }
 
-/* A page of documents: key = id, value. rag_result_total() is the number over all pages. */
+/* A page of documents: key = id, value. rag_result_total() is the number over all pages; a page
+ * beyond the last one is empty. A status named twice counts once. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_docstatus_page(rag_store *store, const rag_context *ctx,
-                                                         const rag_doc_page *page,
-                                                         rag_result **out, rag_error *err);
+                                                         const rag_doc_page *page, rag_result **out,
+                                                         rag_error *err);
 
 /* As rag_kv_scan(), in order of id. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_docstatus_scan(rag_store *store, const rag_context *ctx,

@@ -1,8 +1,10 @@
 /* The knowledge graph: undirected, one per workspace, at most one edge between two nodes.
  *
- * A node is named by its label. Attributes of nodes and edges are a flat JSON object whose members
- * are strings, numbers or booleans; names are not empty, do not start with '$' and contain no '.'.
- * Integers fit 64 bits, other numbers are finite, strings hold only characters that XML 1.0 has.
+ * A node is named by its label, which is UTF-8. Attributes of nodes and edges are a flat JSON object
+ * whose members are strings, numbers or booleans; names are not empty, do not start with '$' and
+ * contain no '.'.
+ * Integers fit 64 bits, other numbers are finite, strings hold only characters that XML 1.0 has, and
+ * no name comes twice.
  * What breaks these rules is refused before anything is changed, because some backends and
  * LightRAG's own files could not hold it. */
 #ifndef RAGSTORE_GRAPH_H
@@ -33,14 +35,15 @@ typedef enum rag_put_mode {
     RAG_PUT_REPLACE = 1 /* the attributes are exactly those given */
 } rag_put_mode;
 
-/* Create or change n nodes, all or none. */
+/* Create or change n nodes, all or none; equal ones in one call as if put one after the other. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_put_nodes(rag_store *store, const rag_context *ctx,
                                                           const rag_node *nodes, size_t n,
                                                           rag_put_mode mode, rag_token *token,
                                                           rag_error *err);
 
-/* Create or change n edges, all or none. A missing end is created without attributes. The order of
- * ends given first is kept and returned by scans. */
+/* Create or change n edges, all or none; equal ones in one call as if put one after the other. A
+ * missing end is created without attributes. The order of ends given first is kept and returned by
+ * scans. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_put_edges(rag_store *store, const rag_context *ctx,
                                                           const rag_edge *edges, size_t n,
                                                           rag_put_mode mode, rag_token *token,
@@ -57,7 +60,8 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_get_nodes(rag_store *store, cons
                                                           rag_error *err);
 
 /* n edges in the order and orientation asked: key = source, key2 = target, number = degree of
- * source + degree of target, value when asked for. */
+ * source + degree of target (also where there is no such edge; a missing node has degree 0), value
+ * when asked for. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_get_edges(rag_store *store, const rag_context *ctx,
                                                           const rag_pair *pairs, size_t n,
                                                           unsigned what, rag_result **out,
@@ -85,16 +89,16 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_delete_edges(rag_store *store,
                                                              rag_error *err);
 
 /* Nodes in order of label, as rag_kv_scan(): key, number = degree, value when asked for. */
-RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_scan_nodes(rag_store *store,
-                                                           const rag_context *ctx, rag_slice after,
-                                                           size_t limit, unsigned what,
-                                                           rag_result **out, rag_error *err);
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_scan_nodes(rag_store *store, const rag_context *ctx,
+                                                           rag_slice after, size_t limit,
+                                                           unsigned what, rag_result **out,
+                                                           rag_error *err);
 
 /* Edges, each once, in the store's own order: key = source, key2 = target as first put. */
-RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_scan_edges(rag_store *store,
-                                                           const rag_context *ctx, rag_slice after,
-                                                           size_t limit, unsigned what,
-                                                           rag_result **out, rag_error *err);
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_scan_edges(rag_store *store, const rag_context *ctx,
+                                                           rag_slice after, size_t limit,
+                                                           unsigned what, rag_result **out,
+                                                           rag_error *err);
 
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_count(rag_store *store, const rag_context *ctx,
                                                       uint64_t *nodes, uint64_t *edges,

@@ -3,8 +3,9 @@
  * A value is a JSON object as UTF-8 text. It is stored and returned as it was given, but for these:
  * a lone surrogate escape is refused; and the members `_id`, `create_time` and `update_time`, which
  * LightRAG keeps inside its values, are not part of a value here: they are the key and the times of
- * the row (put them there when you have them; rag_kv_stamped() puts them back). In namespaces whose
- * name ends in "text_chunks" a value without "llm_cache_list" gets an empty one.
+ * the row (put them there when you have them; rag_kv_stamped() puts them back). Where an item leaves
+ * a time 0, the one inside its value is taken; a "create_time" of 0 there means "not known". In
+ * namespaces whose name ends in "text_chunks" a value without "llm_cache_list" gets an empty one.
  * A put replaces the whole value and keeps the time of creation. */
 #ifndef RAGSTORE_KV_H
 #define RAGSTORE_KV_H
@@ -17,19 +18,19 @@ extern "C" {
 
 typedef struct rag_kv_item {
     rag_slice key;
-    rag_slice value;     /* a JSON object */
-    int64_t created_at;  /* Unix seconds; 0: kept from the row replaced, else now */
-    int64_t updated_at;  /* 0: now */
+    rag_slice value;    /* a JSON object */
+    int64_t created_at; /* Unix seconds; 0: kept from the row replaced, else now */
+    int64_t updated_at; /* 0: now */
 } rag_kv_item;
 
 /* Fetch n values. The result has n rows in the order asked, absent keys as rows with found = 0,
  * keys asked twice twice. Rows carry key, value, created_at, updated_at. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_get_many(rag_store *store, const rag_context *ctx,
-                                                      const char *name_space,
-                                                      const rag_slice *keys, size_t n,
-                                                      rag_result **out, rag_error *err);
+                                                      const char *name_space, const rag_slice *keys,
+                                                      size_t n, rag_result **out, rag_error *err);
 
-/* Put n values, all or none; the last of equal keys wins. *token may be NULL.
+/* Put n values, all or none; of equal keys the last wins, as if they had been put one after the
+ * other. *token may be NULL.
  * Expected: RAG_E_INVALID (not a JSON object, an empty or too long key), nothing changed. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_put_many(rag_store *store, const rag_context *ctx,
                                                       const char *name_space,

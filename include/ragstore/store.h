@@ -21,12 +21,12 @@ enum {
 /* Initialise with RAG_OPEN_OPTIONS_INIT. Everything is borrowed for the call. */
 typedef struct rag_open_options {
     size_t struct_size;
-    unsigned flags;                 /* RAG_OPEN_* */
-    const char *workspace;          /* NULL: what URL, environment or config.ini say */
-    const char *const *namespaces;  /* limit the handle to these KV and vector namespaces and */
-    size_t namespace_count;         /* "graph", "doc_status"; 0: no limit */
-    const char *config_file;        /* NULL: ./config.ini when it exists; "": none */
-    int64_t lock_timeout_ms;        /* how long a writer waits for its turn when the context
+    unsigned flags;                /* RAG_OPEN_* */
+    const char *workspace;         /* NULL: what URL, environment or config.ini say */
+    const char *const *namespaces; /* limit the handle to these KV and vector namespaces and */
+    size_t namespace_count;        /* "graph", "doc_status"; 0: no limit */
+    const char *config_file;       /* NULL: ./config.ini when it exists; "": none */
+    int64_t lock_timeout_ms;       /* how long a writer waits for its turn when the context
                                        carries no deadline; 0: 30 s */
 } rag_open_options;
 
@@ -60,11 +60,10 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_publish(rag_store *store, const 
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_flush(rag_store *store, const rag_context *ctx,
                                                 rag_token upto, rag_error *err);
 
-/* One row per namespace that holds anything, ordered by kind and name: key = kind ("kv", "vector",
- * "graph_nodes", "graph_edges", "doc_status"), key2 = name, number = rows, value = JSON
- * {"rows","bytes","generation",...}. Rows and bytes are kept, not counted: this is cheap. */
-RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_namespaces(rag_store *store,
-                                                           const rag_context *ctx,
+/* One row per namespace that holds anything (a vector space without rows holds its record), ordered
+ * by kind and name: key = kind ("kv", "vector", "graph_nodes", "graph_edges", "doc_status"), key2 =
+ * name, number = rows, value = JSON {"rows","bytes","generation",...}. Rows and bytes are kept, not counted: this is cheap. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_namespaces(rag_store *store, const rag_context *ctx,
                                                            rag_result **out, rag_error *err);
 
 /* One row per store kind ("kv", "vector", "graph", "doc_status") in key, backend name in key2, and

@@ -2,7 +2,9 @@
  *
  * A call runs in a transaction when its context names it. A transaction belongs to one thread at a
  * time, sees its own writes, and is seen by others at its commit, all at once. While it is open it
- * holds the writer's turn of the store: keep it short, and never wait for anybody inside it. */
+ * holds the writer's turn of the store: keep it short, and never wait for anybody inside it. A call
+ * that fails inside it changes nothing and leaves it usable, but for a coordinated upsert that fails
+ * half way: after that it can only be aborted. */
 #ifndef RAGSTORE_TXN_H
 #define RAGSTORE_TXN_H
 

@@ -56,13 +56,13 @@ typedef struct rag_progress {
  * they must not call into the same store. */
 typedef struct rag_context {
     size_t struct_size;
-    rag_txn *txn;         /* run inside this transaction; NULL: the call is its own transaction */
-    int64_t deadline_ns;  /* on CLOCK_MONOTONIC, see rag_deadline_in_ms(); 0: none */
-    const int *cancel;    /* when non-NULL and non-zero the call ends with RAG_E_CANCELLED; set it
+    rag_txn *txn;        /* run inside this transaction; NULL: the call is its own transaction */
+    int64_t deadline_ns; /* on CLOCK_MONOTONIC, see rag_deadline_in_ms(); 0: none */
+    const int *cancel;   /* when non-NULL and non-zero the call ends with RAG_E_CANCELLED; set it
                              from any thread or signal handler with rag_cancel() */
     void (*progress)(void *user, const rag_progress *progress);
     void (*log)(void *user, rag_log_level level, const char *message);
-    void *user;           /* handed to the callbacks */
+    void *user; /* handed to the callbacks */
 } rag_context;
 
 #define RAG_CONTEXT_INIT { sizeof(rag_context), NULL, 0, NULL, NULL, NULL, NULL }
@@ -78,15 +78,15 @@ RAG_EXPORT void rag_cancel(int *flag);
 /* One answer. Which members carry meaning is said at each call; the others are zero. All pointers
  * belong to the result and live until rag_result_free(). */
 typedef struct rag_row {
-    rag_slice key;        /* key, vector id, node label, edge source, document id */
-    rag_slice key2;       /* edge target, neighbour */
-    rag_slice value;      /* JSON text, followed by a NUL that is not counted */
-    int found;            /* 1: it exists; 0: it is confirmed absent (a place-holder, in place) */
-    double score;         /* similarity of a search hit: larger is nearer */
-    int64_t number;       /* degree, count: as stated */
-    int64_t created_at;   /* Unix seconds, 0: unknown */
-    int64_t updated_at;   /* Unix seconds, 0: unknown */
-    const float *vector;  /* `dimension` floats, or NULL */
+    rag_slice key;       /* key, vector id, node label, edge source, document id */
+    rag_slice key2;      /* edge target, neighbour */
+    rag_slice value;     /* JSON text, followed by a NUL that is not counted */
+    int found;           /* 1: it exists; 0: it is confirmed absent (a place-holder, in place) */
+    double score;        /* similarity of a search hit: larger is nearer */
+    int64_t number;      /* degree, count: as stated */
+    int64_t created_at;  /* Unix seconds, 0: unknown */
+    int64_t updated_at;  /* Unix seconds, 0: unknown */
+    const float *vector; /* `dimension` floats, or NULL */
     size_t dimension;
 } rag_row;
 

@@ -3,8 +3,10 @@
  * A space has an immutable record of where its vectors come from: model, dimension, metric and
  * element type. It is written when the space is defined; defining it again with other facts is
  * refused with both in the message. Vectors are stored as given (not normalised). Elements that the
- * element type cannot hold, NaN and infinities are refused. A vector of length zero is kept, and is
- * found by no search. */
+ * element type cannot hold, NaN and infinities are refused; float16 rounds to nearest, ties to even,
+ * and holds what is below 65520. A vector of length zero is kept, and is found by no search. A space
+ * that was not defined reads, counts, deletes and drops like an empty one; putting into it and
+ * searching it are errors. */
 #ifndef RAGSTORE_VECTOR_H
 #define RAGSTORE_VECTOR_H
 
@@ -68,36 +70,31 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_get_many(rag_store *store, cons
                                                           unsigned what, rag_result **out,
                                                           rag_error *err);
 
-RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_delete_many(rag_store *store,
-                                                             const rag_context *ctx,
-                                                             const char *name_space,
-                                                             const rag_slice *ids, size_t n,
-                                                             uint64_t *deleted, rag_token *token,
-                                                             rag_error *err);
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_delete_many(
+    rag_store *store, const rag_context *ctx, const char *name_space, const rag_slice *ids,
+    size_t n, uint64_t *deleted, rag_token *token, rag_error *err);
 
 /* Delete every row whose payload has one of the n names as "entity_name", "src_id" or "tgt_id". */
-RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_delete_named(rag_store *store,
-                                                              const rag_context *ctx,
-                                                              const char *name_space,
-                                                              const rag_slice *names, size_t n,
-                                                              uint64_t *deleted, rag_token *token,
-                                                              rag_error *err);
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_delete_named(
+    rag_store *store, const rag_context *ctx, const char *name_space, const rag_slice *names,
+    size_t n, uint64_t *deleted, rag_token *token, rag_error *err);
 
 typedef struct rag_vector_query {
     size_t struct_size;
     const float *vector;
     size_t dimension;
     size_t top_k;
-    double min_score;     /* hits with a smaller score are dropped; -2 keeps all under cosine */
-    unsigned what;        /* RAG_VECTOR_VALUES, RAG_VECTOR_VECTORS */
-    int exact;            /* 1: compare with every row, without the codes */
+    double min_score; /* hits with a smaller score are dropped; -2 keeps all under cosine */
+    unsigned what;    /* RAG_VECTOR_VALUES, RAG_VECTOR_VECTORS */
+    int exact;        /* 1: compare with every row, without the codes */
 } rag_vector_query;
 
 #define RAG_VECTOR_QUERY_INIT { sizeof(rag_vector_query), NULL, 0, 10, -2.0, 1 /* VALUES */, 0 }
 
-/* The top_k nearest rows, best first, equal scores by id. Rows carry key, score, created_at and
+/* The top_k nearest rows, best first, equal scores by id (bytes). Rows carry key, score, created_at and
  * what was asked. Fewer than top_k come only when there are no more (RAG_RESULT_EXHAUSTED).
- * Expected: RAG_E_MISMATCH (dimension), RAG_E_INVALID (NaN, infinity, length zero). */
+ * Expected: RAG_E_NOT_FOUND (the space was not defined), RAG_E_MISMATCH (dimension), RAG_E_INVALID
+ * (NaN, infinity, length zero). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_search(rag_store *store, const rag_context *ctx,
                                                         const char *name_space,
                                                         const rag_vector_query *query,
@@ -106,8 +103,8 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_search(rag_store *store, const 
 /* As rag_kv_scan(), rows as in rag_vector_get_many(). The order is the store's own. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_scan(rag_store *store, const rag_context *ctx,
                                                       const char *name_space, rag_slice after,
-                                                      size_t limit, unsigned what,
-                                                      rag_result **out, rag_error *err);
+                                                      size_t limit, unsigned what, rag_result **out,
+                                                      rag_error *err);
 
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_count(rag_store *store, const rag_context *ctx,
                                                        const char *name_space, uint64_t *count,

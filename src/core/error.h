@@ -5,19 +5,19 @@
 #include <ragstore/status.h>
 
 /* Return at once when `call` fails; the error was filled by whoever failed. */
-#define RAG_TRY(call)                     \
-    do {                                  \
-        const rag_status try_ = (call);   \
-        if (try_ != RAG_OK)               \
-            return try_;                  \
+#define RAG_TRY(call)                   \
+    do {                                \
+        const rag_status try_ = (call); \
+        if (try_ != RAG_OK)             \
+            return try_;                \
     } while (0)
 
 /* The same for functions that have something to free: sets `status` and goes to `cleanup`. */
-#define RAG_TRY_CLEANUP(call)             \
-    do {                                  \
-        status = (call);                  \
-        if (status != RAG_OK)             \
-            goto cleanup;                 \
+#define RAG_TRY_CLEANUP(call) \
+    do {                      \
+        status = (call);      \
+        if (status != RAG_OK) \
+            goto cleanup;     \
     } while (0)
 
 /* Fill *err (NULL is allowed) and return `status`. One line, naming the thing and the value, never
