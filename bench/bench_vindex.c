@@ -92,7 +92,7 @@ static float random_normal(struct random *r)
 struct model {
     uint32_t dim;
     size_t padded;
-    float *signs; /* mixes the axes of the spectrum */
+    float *signs;   /* mixes the axes of the spectrum */
     float *centres; /* clusters, bases of duplicates */
     size_t centre_count;
     float *scale; /* deviation per axis before mixing */
@@ -294,7 +294,7 @@ static float brute_force(const struct data *d, const vindex_query *q, size_t k, 
 }
 
 struct figures {
-    double *ms, *brute_ms, *fetched, *refined, *batches;
+    double *ms, *brute_ms, *fetched, *filtered, *refined, *batches;
     double recall, worst_recall;
     size_t passes;
 };
@@ -328,6 +328,7 @@ static void one_query(const struct options *o, const struct data *d, const vinde
     f->recall += recall;
     f->worst_recall = fmin(f->worst_recall, recall);
     f->fetched[i] = (double)stats.fetched;
+    f->filtered[i] = (double)stats.filtered;
     f->refined[i] = (double)stats.refined;
     f->batches[i] = (double)stats.batches;
     f->passes += stats.passes;
@@ -351,21 +352,22 @@ static void measure(const struct options *o, const char *name, const struct data
 
     const size_t n = d->query_count;
     struct figures f = { .worst_recall = 1 };
-    double **lists[] = { &f.ms, &f.brute_ms, &f.fetched, &f.refined, &f.batches };
+    double **lists[] = { &f.ms, &f.brute_ms, &f.fetched, &f.filtered, &f.refined, &f.batches };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         *lists[i] = must_alloc(n, sizeof(double));
     float *scores = must_alloc(d->count, sizeof *scores);
     for (size_t i = 0; i < n; i++)
         one_query(o, d, index, i, scores, &f);
     const double ms = quantile(f.ms, n, 0.5), fetched = quantile(f.fetched, n, 0.5);
-    printf("%-12s %7zu x %4u | recall %.4f worst %.3f | ms %6.3f p95 %6.3f | refined %6.0f "
-           "p95 %6.0f | fetched %5.0f p95 %5.0f in %2.0f | passes %.2f | brute %6.2f ms | "
-           "build %5.1f us | %5.1f B/row | verify %.1f ms\n",
-           name, d->count, d->dim, f.recall / (double)n, f.worst_recall, ms,
-           quantile(f.ms, n, 0.95), quantile(f.refined, n, 0.5), quantile(f.refined, n, 0.95),
-           fetched, quantile(f.fetched, n, 0.95), quantile(f.batches, n, 0.5),
-           (double)f.passes / (double)n, quantile(f.brute_ms, n, 0.5),
-           build_ms * 1e3 / (double)d->count, (double)len / (double)d->count, verify_ms);
+    printf(
+        "%-12s %7zu x %4u | recall %.4f worst %.3f | ms %6.3f p95 %6.3f | filtered %6.0f "
+        "refined %6.0f p95 %6.0f | fetched %5.0f p95 %5.0f in %2.0f | passes %.2f | brute %6.2f ms | "
+        "build %5.1f us | %5.1f B/row | verify %.1f ms\n",
+        name, d->count, d->dim, f.recall / (double)n, f.worst_recall, ms, quantile(f.ms, n, 0.95),
+        quantile(f.filtered, n, 0.5), quantile(f.refined, n, 0.5), quantile(f.refined, n, 0.95),
+        fetched, quantile(f.fetched, n, 0.95), quantile(f.batches, n, 0.5),
+        (double)f.passes / (double)n, quantile(f.brute_ms, n, 0.5),
+        build_ms * 1e3 / (double)d->count, (double)len / (double)d->count, verify_ms);
     fflush(stdout);
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(*lists[i]);

@@ -76,14 +76,14 @@ struct vindex_builder {
     vindex_sink sink;
     struct format_header header;
     struct format_block full;
-    uint8_t *block; /* laid out as a full block */
-    size_t rows; /* in it */
+    uint8_t *block;      /* laid out as a full block */
+    size_t rows;         /* in it */
     float *mean, *signs; /* of the rotation */
     float *rotated;
     uint64_t *table; /* checksums of the blocks written */
     size_t table_len, table_capacity;
     uint64_t offset; /* where the next block goes */
-    int broken; /* an earlier call failed */
+    int broken;      /* an earlier call failed */
 };
 
 rag_status vindex_builder_create(const vindex_build_options *options, const vindex_sink *sink,
@@ -196,14 +196,16 @@ static rag_status flush_block(vindex_builder *b, rag_error *err)
 static void place_row(vindex_builder *b, uint64_t slot, const struct row_factors *f)
 {
     const struct format_block *l = &b->full;
-    const size_t i = b->rows, planes = l->fine_stride - 2 * sizeof(float);
+    const size_t i = b->rows, fine = FORMAT_RECORD_FINE(b->header.words);
     memcpy(b->block + l->slots + i * sizeof slot, &slot, sizeof slot);
     memcpy(b->block + l->a + i * sizeof(float), &f->a, sizeof(float));
     memcpy(b->block + l->coarse_b + i * sizeof(float), &f->coarse_b, sizeof(float));
     memcpy(b->block + l->coarse_e + i * sizeof(float), &f->coarse_e, sizeof(float));
     uint8_t *record = b->block + l->fine + i * l->fine_stride;
-    memcpy(record + planes, &f->fine_b, sizeof(float));
-    memcpy(record + planes + sizeof(float), &f->fine_e, sizeof(float));
+    memcpy(record, &f->middle_b, sizeof(float));
+    memcpy(record + sizeof(float), &f->middle_e, sizeof(float));
+    memcpy(record + fine, &f->fine_b, sizeof(float));
+    memcpy(record + fine + sizeof(float), &f->fine_e, sizeof(float));
 }
 
 static rag_status add_row(vindex_builder *b, uint64_t slot, const float *row, rag_error *err)
@@ -225,10 +227,11 @@ static rag_status add_row(vindex_builder *b, uint64_t slot, const float *row, ra
     f.a = code_centre(info->metric, row, b->mean, info->dim, words, b->rotated);
     rotate_apply(b->signs, words * WORD_BITS, b->rotated);
     uint8_t *coarse = b->block + b->full.coarse + b->rows * words * sizeof(uint64_t);
-    uint8_t *fine = b->block + b->full.fine + b->rows * b->full.fine_stride;
+    uint8_t *fine = b->block + b->full.fine + b->rows * b->full.fine_stride + FORMAT_RECORD_PLANES;
     code_row(b->rotated, words, (uint64_t *)(void *)coarse, (uint64_t *)(void *)fine, &f);
-    if (!isfinite(f.a) || !isfinite(f.coarse_b) || !isfinite(f.coarse_e) || !isfinite(f.fine_b) ||
-        !isfinite(f.fine_e))
+    /* x * 0 is 0 for every finite x and NaN for the rest */
+    if (!isfinite(f.a * 0 + f.coarse_b * 0 + f.coarse_e * 0 + f.middle_b * 0 + f.middle_e * 0 +
+                  f.fine_b * 0 + f.fine_e * 0))
         return rag_fail(err, RAG_E_INVALID, "the vector in slot %llu is too long for float32",
                         (unsigned long long)slot);
     place_row(b, slot, &f);

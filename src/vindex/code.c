@@ -1,14 +1,15 @@
 /* Codes: what a row is reduced to, and how a query meets it.
  *
  * A rotated row r is kept as x, its nearest point on a grid: two points for the coarse code
- * (the signs), sixteen equally spaced ones for the fine code, whose top bit is the sign. <r, q'> is
+ * (the signs), sixteen equally spaced ones for the fine code, whose top bit is the sign; the two top
+ * bits of it make a middle code of four points. <r, q'> is
  * estimated by <x, q'> * |r|^2 / <x, r>, which is unbiased because the rotation is random: the part
  * of x that is not along r points anywhere. With w = cos(x, r), the error has the standard
  * deviation |r| * sqrt(1 - w^2) / w / sqrt(D - 1) * |q' without its part along r|; all of it but the
  * query's share is computed once per row and stored. The idea is published as RaBitQ; the choice of
  * grid, of the centring and of the margins is measured in docs/decisions/0010-vector-codes.md.
  *
- * The query is quantised too: to -7..7 for the coarse codes (bit planes or a table), to -127..127
+ * The query is quantised too: to -7..7 for the coarse and middle codes (bit planes or a table), to -127..127
  * for the fine ones. Its known error is added to the variance. */
 #include "code.h"
 
@@ -23,7 +24,13 @@ enum { LANES = 16, CACHE_LINE = 64 };
 
 /* 1 - w^2 of a typical row, rounded down so that the query's own error is rather over-stated. */
 #define COARSE_SPREAD 0.35f
+#define MIDDLE_SPREAD 0.13f
 #define FINE_SPREAD 0.0100f
+
+/* The sign and the next bit make four points: +-(1 + weight) and +-(1 - weight) times a scale. For a
+ * normal variable cut at 0 and at 4 * 0.335 deviations, the means of the four parts are +-0.577 and
+ * +-1.804: weight 0.516. */
+#define PLANE_WEIGHT 0.516f
 
 /* ---- rows ---------------------------------------------------------------------------------------- */
 
@@ -74,23 +81,33 @@ static float best_grid(const float *r, size_t n, float deviation, struct fit *be
     return best_inverse;
 }
 
-/* Pack the cells of 64 dimensions; returns the sum of |r| with the code's signs. */
-static float pack_word(const float *r, float inverse, uint64_t *sign, uint64_t *planes,
-                       size_t words)
+/* Sums over a row of r times +1 or -1 by its sign bit, and by the first plane's bit; and of the
+ * product of the two. */
+struct plane_sums {
+    float sign, plane;
+    int32_t both;
+};
+
+/* Pack the cells of 64 dimensions. */
+static void pack_word(const float *r, float inverse, uint64_t *sign, uint64_t *planes, size_t words,
+                      struct plane_sums *sums)
 {
     uint64_t bits[FINE_BITS] = { 0 };
-    float sum = 0;
+    float sign_sum = 0, plane_sum = 0;
     for (size_t j = 0; j < WORD_BITS; j++) {
         const uint64_t cell = (uint64_t)(int32_t)grid_cell(r[j], inverse);
         for (size_t b = 0; b < FINE_BITS; b++)
             bits[b] |= (cell >> b & 1) << j;
-        sum += cell & 8 ? r[j] : -r[j];
+        sign_sum += cell & 8 ? r[j] : -r[j];
+        plane_sum += cell & 4 ? r[j] : -r[j];
     }
+    sums->sign += sign_sum;
+    sums->plane += plane_sum;
+    sums->both += WORD_BITS - 2 * __builtin_popcountll(bits[3] ^ bits[2]);
     *sign = bits[3];
     planes[0] = bits[2];
     planes[words] = bits[1];
     planes[2 * words] = bits[0];
-    return sum;
 }
 
 /* The factors b and e of a code with the given x . r and |x|^2. */
@@ -110,15 +127,20 @@ void code_row(const float *rotated, size_t words, uint64_t *sign, uint64_t *plan
     const float deviation = sqrtf(norm2 / (float)n);
     memset(sign, 0, words * sizeof *sign);
     memset(planes, 0, FINE_PLANES * words * sizeof *planes);
-    f->coarse_b = f->coarse_e = f->fine_b = f->fine_e = 0;
+    f->coarse_b = f->coarse_e = f->middle_b = f->middle_e = f->fine_b = f->fine_e = 0;
     if (!(deviation > 1e-18f)) /* the row is the mean: every estimate is exact without a code */
         return;
     struct fit fine = { 0, 0 };
     const float inverse = best_grid(rotated, n, deviation, &fine);
-    struct fit coarse = { 0, (float)n };
+    struct plane_sums sums = { 0, 0, 0 };
     for (size_t i = 0; i < words; i++)
-        coarse.dot += pack_word(rotated + i * WORD_BITS, inverse, sign + i, planes + i, words);
+        pack_word(rotated + i * WORD_BITS, inverse, sign + i, planes + i, words, &sums);
+    const struct fit coarse = { sums.sign, (float)n };
+    const struct fit middle = { sums.sign + PLANE_WEIGHT * sums.plane,
+                                (float)n * (1 + PLANE_WEIGHT * PLANE_WEIGHT) +
+                                    2 * PLANE_WEIGHT * (float)sums.both };
     factors_of(coarse, norm2, (float)n, &f->coarse_b, &f->coarse_e);
+    factors_of(middle, norm2, (float)n, &f->middle_b, &f->middle_e);
     factors_of(fine, norm2, (float)n, &f->fine_b, &f->fine_e);
 }
 
@@ -277,6 +299,7 @@ rag_status code_query(const vindex_query *query, const float *mean, const float 
     float error = 0;
     const float coarse_step = quantise(parts.rotated, n, COARSE_MAX, parts.coarse, &error);
     code.coarse_error = error / COARSE_SPREAD;
+    code.middle_error = error / MIDDLE_SPREAD;
     code.coarse_scale = code.gain * coarse_step;
     code.coarse_sum = (float)sum_of(parts.coarse, n);
     const float fine_step = quantise(parts.rotated, n, FINE_MAX, parts.fine, &error);
@@ -307,6 +330,20 @@ void code_query_free(struct query_code *code)
 float code_coarse_margin(const struct query_code *q, float epsilon)
 {
     return epsilon * q->gain * sqrtf(q->norm2 + q->coarse_error);
+}
+
+float code_middle_margin(const struct query_code *q, float epsilon)
+{
+    return epsilon * q->gain * sqrtf(q->norm2 + q->middle_error);
+}
+
+float code_estimate_middle(const struct query_code *q, const struct row_factors *f,
+                           int32_t sign_sum, int32_t plane_sum)
+{
+    const float sign = 2 * (float)sign_sum - q->coarse_sum;
+    const float plane = 2 * (float)plane_sum - q->coarse_sum;
+    return q->constant + q->mean_factor * f->a +
+           f->middle_b * q->coarse_scale * (sign + PLANE_WEIGHT * plane);
 }
 
 struct estimate code_estimate_fine(const struct query_code *q, const struct row_factors *f,

@@ -17,6 +17,7 @@
 struct row_factors {
     float a;
     float coarse_b, coarse_e;
+    float middle_b, middle_e; /* of the sign and the first plane alone */
     float fine_b, fine_e;
 };
 
@@ -33,9 +34,10 @@ struct query_code {
     struct query_bits bits;
     float constant, mean_factor, gain;
     float coarse_scale, coarse_sum; /* gain * <r, q'> ~ b * coarse_scale * (2 * sum - coarse_sum) */
-    float fine_scale, fine_offset; /* gain * <r, q'> ~ b * fine_scale * (sum - fine_offset) */
-    float norm2; /* |q'|^2 */
-    float coarse_error, fine_error; /* squared errors of the quantised query, per unit of |x|^2 */
+    float fine_scale, fine_offset;  /* gain * <r, q'> ~ b * fine_scale * (sum - fine_offset) */
+    float norm2;                    /* |q'|^2 */
+    float coarse_error, middle_error, fine_error; /* squared errors of the quantised query, per unit
+                                                     of the rows' own squared errors */
     void *memory;
 };
 
@@ -50,7 +52,12 @@ struct estimate {
 struct estimate code_estimate_fine(const struct query_code *q, const struct row_factors *f,
                                    int32_t sum, float epsilon);
 
-/* Margin per unit of coarse_e at `epsilon` standard deviations. */
+/* Margins per unit of coarse_e and middle_e at `epsilon` standard deviations. */
 float code_coarse_margin(const struct query_code *q, float epsilon);
+float code_middle_margin(const struct query_code *q, float epsilon);
+
+/* The estimate from the coarse sums of the sign and of the first plane. */
+float code_estimate_middle(const struct query_code *q, const struct row_factors *f,
+                           int32_t sign_sum, int32_t plane_sum);
 
 #endif

@@ -55,7 +55,7 @@ struct format_block format_block_layout(size_t words, size_t rows)
     b.coarse_b = b.a + format_align(rows * sizeof(float));
     b.coarse_e = b.coarse_b + format_align(rows * sizeof(float));
     b.fine = b.coarse_e + format_align(rows * sizeof(float));
-    b.fine_stride = FINE_PLANES * words * sizeof(uint64_t) + 2 * sizeof(float);
+    b.fine_stride = FORMAT_RECORD_SIZE(words);
     b.size = b.fine + format_align(rows * b.fine_stride);
     return b;
 }

@@ -26,10 +26,16 @@ struct format_header {
     uint64_t mean_checksum;
 };
 
+/* A record of the fine array: middle_b, middle_e, three planes, fine_b, fine_e. The middle estimate
+ * needs the front of it only. */
+#define FORMAT_RECORD_PLANES (2 * sizeof(float))
+#define FORMAT_RECORD_FINE(words) (FORMAT_RECORD_PLANES + FINE_PLANES * (words) * sizeof(uint64_t))
+#define FORMAT_RECORD_SIZE(words) (FORMAT_RECORD_FINE(words) + 2 * sizeof(float))
+
 /* Offsets inside a block of some number of rows. */
 struct format_block {
     size_t slots, coarse, a, coarse_b, coarse_e, fine; /* fine: one record a row */
-    size_t fine_stride; /* bytes of such a record */
+    size_t fine_stride;                                /* bytes of such a record */
     size_t size;
 };
 

@@ -10,9 +10,9 @@
 enum {
     COARSE_PLANES = 4, /* bit planes of the query for the one-bit codes: -7..7, two's complement */
     COARSE_MAX = 7,
-    FINE_BITS = 4, /* bits of the fine code: the sign (= the one-bit code) and three more */
+    FINE_BITS = 4,   /* bits of the fine code: the sign (= the one-bit code) and three more */
     FINE_PLANES = 3, /* ... which are kept apart from the sign */
-    FINE_MAX = 127, /* the query for the fine codes: -127..127 */
+    FINE_MAX = 127,  /* the query for the fine codes: -127..127 */
     TABLE_ENTRIES = 256,
     WORD_BITS = 64
 };
@@ -22,7 +22,7 @@ struct query_bits {
     size_t words;
     const uint64_t *planes[COARSE_PLANES]; /* `words` each, readable up to a multiple of 8 */
     const int8_t
-        *table; /* [words * 8][TABLE_ENTRIES]: sum of the coarse query over a byte's bits */
+        *table;         /* [words * 8][TABLE_ENTRIES]: sum of the coarse query over a byte's bits */
     const int8_t *fine; /* words * WORD_BITS */
 };
 

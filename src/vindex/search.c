@@ -1,8 +1,8 @@
-/* Searching: coarse codes, then fine codes, then exact scores, each only where it can matter.
+/* Searching: one bit, two bits, four bits, then exact scores, each only where it can matter.
  *
  * One pass reads the blocks in order. Each row gets an upper bound of its score from its one-bit
- * code; the rows whose bound reaches the floor get an estimate and a margin from their four-bit code
- * and are kept as candidates. The floor is the k-th largest lower bound seen so far, so it rises
+ * code; the rows whose bound reaches the floor get a better one from two bits, and those that still
+ * reach it an estimate and a margin from all four bits. They are kept as candidates. The floor is the k-th largest lower bound seen so far, so it rises
  * quickly and what is looked at closely shrinks to a few rows in a thousand. Then the candidates are
  * fetched, best estimate first, until the bound of every one that is left is below the k-th exact
  * score. The k-th exact score is what decides, so the floor may be a guess: when it turns out to
@@ -21,16 +21,18 @@
 #include "format.h"
 
 /* Margins in standard deviations. Smaller is faster and misses more; measured in decision 0010. */
-#define COARSE_EPSILON 2.8f
-#define FINE_EPSILON 3.2f
+#define COARSE_EPSILON 2.2f
+#define MIDDLE_EPSILON 2.5f
+#define FINE_EPSILON 2.7f
 #define FLOOR_EPSILON 1.5f /* of the lower bounds that make the floor */
 
 enum {
     FIRST_CANDIDATES = 1024,
-    FETCH_BATCH = 32,     /* after the first batch */
+    FETCH_BATCH = 32,      /* after the first batch */
     FETCH_BATCH_ALL = 512, /* when everything is fetched anyway */
-    PREFETCH_AHEAD = 4,   /* fine codes on their way while one is looked at */
-    WARM_UP_ROWS = 384    /* refined before the rest of the first block, to get a floor */
+    PREFETCH_AHEAD = 8,    /* fine codes on their way while one is looked at */
+    GROUP = 32,            /* rows that are filtered before any of them is refined */
+    WARM_UP_ROWS = 384     /* refined before the rest of the first block, to get a floor */
 };
 
 struct candidate {
@@ -43,6 +45,7 @@ struct search {
     const vindex *index;
     const vindex_query *query;
     const vindex_search_options *options;
+    const struct kernels *kernels;
     struct query_code code;
     float caution; /* the caller's factor on all margins */
     vindex_stats stats;
@@ -58,7 +61,7 @@ struct search {
 
     struct candidate *candidates;
     size_t candidate_count, candidate_capacity;
-    uint8_t *done;     /* bit per row: fetched in an earlier pass; NULL in the first */
+    uint8_t *done; /* bit per row: fetched in an earlier pass; NULL in the first */
 
     /* one block */
     int32_t *sums;
@@ -250,43 +253,76 @@ static rag_status keep(struct search *s, struct candidate c, rag_error *err)
     return RAG_OK;
 }
 
-static void prefetch(const struct block_view *b, uint32_t row)
+static inline void prefetch(const struct block_view *b, uint32_t row, size_t from, size_t to)
 {
     const uint8_t *record = b->fine + row * b->fine_stride;
-    for (size_t at = 0; at < b->fine_stride; at += 64)
+    for (size_t at = from; at < to; at += 64)
         __builtin_prefetch(record + at);
+}
+
+/* Can the row still reach the floor, by the two top bits of its fine code? */
+static int middle_test(struct search *s, const struct block_view *b, uint32_t i, float margin)
+{
+    const uint8_t *record = b->fine + i * b->fine_stride;
+    struct row_factors f = { .a = b->a[i] };
+    memcpy(&f.middle_b, record, sizeof f.middle_b);
+    memcpy(&f.middle_e, record + sizeof f.middle_b, sizeof f.middle_e);
+    int32_t sum;
+    const void *plane = record + FORMAT_RECORD_PLANES;
+    s->kernels->scan(&s->code.bits, plane, 1, &sum);
+    s->stats.filtered++;
+    return code_estimate_middle(&s->code, &f, s->sums[i], sum) + margin * f.middle_e >= s->floor;
 }
 
 static rag_status refine_row(struct search *s, const struct block_view *b, uint32_t first_row,
                              uint32_t i, rag_error *err)
 {
-    const uint32_t row = first_row + i;
-    const size_t words = s->code.bits.words, planes_size = FINE_PLANES * words * sizeof(uint64_t);
-    if (s->done && s->done[row / 8] >> (row % 8) & 1)
-        return RAG_OK;
+    const size_t words = s->code.bits.words;
     const uint8_t *record = b->fine + i * b->fine_stride;
     struct row_factors f = { .a = b->a[i], .coarse_b = b->coarse_b[i], .coarse_e = b->coarse_e[i] };
-    memcpy(&f.fine_b, record + planes_size, sizeof f.fine_b);
-    memcpy(&f.fine_e, record + planes_size + sizeof f.fine_b, sizeof f.fine_e);
-    const int32_t sum = kernels_get()->fine(&s->code.bits, b->coarse + i * words,
-                                            (const uint64_t *)(const void *)record);
+    memcpy(&f.fine_b, record + FORMAT_RECORD_FINE(words), sizeof f.fine_b);
+    memcpy(&f.fine_e, record + FORMAT_RECORD_FINE(words) + sizeof f.fine_b, sizeof f.fine_e);
+    const void *planes = record + FORMAT_RECORD_PLANES;
+    const int32_t sum = s->kernels->fine(&s->code.bits, b->coarse + i * words, planes);
     const struct estimate e = code_estimate_fine(&s->code, &f, sum, s->caution * FINE_EPSILON);
     s->stats.refined++;
     const float upper = e.score + e.margin;
     if (!(upper >= s->floor) || !accepted(s, b->slots[i]))
         return RAG_OK;
     offer_lower(s, e.score - e.margin * (FLOOR_EPSILON / FINE_EPSILON));
-    return keep(s, (struct candidate){ e.score, upper, row, b->slots[i] }, err);
+    return keep(s, (struct candidate){ e.score, upper, first_row + i, b->slots[i] }, err);
 }
 
+static int is_done(const struct search *s, uint32_t row)
+{
+    return s->done && s->done[row / 8] >> (row % 8) & 1;
+}
+
+/* Look closer at the n picked rows, a group at a time: first the two top bits of all, then all four
+ * of those that are left. What will be needed is on its way from memory while something else is
+ * looked at. */
 static rag_status refine(struct search *s, const struct block_view *b, uint32_t first_row, size_t n,
                          rag_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (i + PREFETCH_AHEAD < n)
-            prefetch(b, s->picked[i + PREFETCH_AHEAD]);
-        if (s->uppers[s->picked[i]] >= s->floor) /* the floor may have risen since it was picked */
-            RAG_TRY(refine_row(s, b, first_row, s->picked[i], err));
+    const size_t front = FORMAT_RECORD_PLANES + s->code.bits.words * sizeof(uint64_t);
+    const float margin = code_middle_margin(&s->code, s->caution * MIDDLE_EPSILON);
+    for (size_t start = 0; start < n; start += GROUP) {
+        const size_t end = n - start < GROUP ? n : start + GROUP;
+        uint32_t left[GROUP];
+        size_t left_count = 0;
+        for (size_t i = start; i < end; i++) {
+            if (i + PREFETCH_AHEAD < n)
+                prefetch(b, s->picked[i + PREFETCH_AHEAD], 0, front);
+            const uint32_t row = s->picked[i];
+            /* the floor may have risen since it was picked */
+            if (s->uppers[row] >= s->floor && !is_done(s, first_row + row) &&
+                middle_test(s, b, row, margin)) {
+                prefetch(b, row, front, b->fine_stride);
+                left[left_count++] = row;
+            }
+        }
+        for (size_t i = 0; i < left_count; i++)
+            RAG_TRY(refine_row(s, b, first_row, left[i], err));
     }
     return RAG_OK;
 }
@@ -336,7 +372,7 @@ static rag_status scan_block(struct search *s, size_t block, rag_error *err)
     struct block_view b;
     RAG_TRY(vindex_block(s->index, block, &b, err));
     const uint32_t first_row = (uint32_t)block * s->index->header.block_rows;
-    kernels_get()->scan(&s->code.bits, b.coarse, b.rows, s->sums);
+    s->kernels->scan(&s->code.bits, b.coarse, b.rows, s->sums);
     s->stats.scanned += b.rows;
     bound_all(s, &b);
     if (s->lower_count < s->floor_k && b.rows > 4 * WARM_UP_ROWS) {
@@ -555,7 +591,9 @@ rag_status vindex_search(const vindex *index, const vindex_query *query,
                          const vindex_search_options *options, vindex_hit *hits, size_t *count,
                          vindex_stats *stats, rag_error *err)
 {
-    struct search s = { .index = index, .query = query, .options = options };
+    struct search s = {
+        .index = index, .query = query, .options = options, .kernels = kernels_get()
+    };
     rag_status status = RAG_OK;
     s.caution = options->caution > 0 ? options->caution : 1.0f;
     RAG_TRY(check_call(index, query, options, err));

@@ -32,9 +32,9 @@ typedef enum vindex_metric { VINDEX_COSINE = 1, VINDEX_DOT = 2, VINDEX_L2 = 3 } 
 
 typedef enum vindex_level {
     VINDEX_LEVEL_PORTABLE = 0, /* C only */
-    VINDEX_LEVEL_POPCNT = 1, /* + POPCNT instruction */
-    VINDEX_LEVEL_AVX2 = 2, /* AVX2, FMA, F16C, POPCNT */
-    VINDEX_LEVEL_AVX512 = 3 /* AVX-512 F, BW, DQ, VL, VNNI, VPOPCNTDQ */
+    VINDEX_LEVEL_POPCNT = 1,   /* + POPCNT instruction */
+    VINDEX_LEVEL_AVX2 = 2,     /* AVX2, FMA, F16C, POPCNT */
+    VINDEX_LEVEL_AVX512 = 3    /* AVX-512 F, BW, DQ, VL, VNNI, VPOPCNTDQ */
 } vindex_level;
 
 /* The level in use: the best that this processor and its system can run. */
@@ -118,10 +118,10 @@ typedef struct vindex_sink {
 typedef struct vindex_build_options {
     vindex_metric metric;
     uint32_t dim;
-    const float *mean; /* dim floats, copied; NULL: zero */
-    uint64_t seed; /* of the rotation; any number, stored in the header */
+    const float *mean;              /* dim floats, copied; NULL: zero */
+    uint64_t seed;                  /* of the rotation; any number, stored in the header */
     uint8_t uuid[VINDEX_UUID_SIZE]; /* the caller's name of the file, stored as given */
-    uint64_t covered; /* the caller's token that the index covers, stored as given */
+    uint64_t covered;               /* the caller's token that the index covers, stored as given */
 } vindex_build_options;
 
 typedef struct vindex_builder vindex_builder;
@@ -160,7 +160,7 @@ typedef struct vindex vindex;
 typedef struct vindex_info {
     vindex_metric metric;
     uint32_t dim;
-    uint64_t count; /* rows, dead ones included */
+    uint64_t count;                 /* rows, dead ones included */
     uint64_t first_slot, last_slot; /* 0 and 0 when empty */
     uint64_t covered;
     uint8_t uuid[VINDEX_UUID_SIZE];
@@ -201,17 +201,18 @@ typedef struct vindex_hit {
 } vindex_hit;
 
 typedef struct vindex_stats {
-    uint64_t scanned; /* one-bit codes looked at (a second pass counts again) */
-    uint64_t refined; /* four-bit codes looked at */
-    uint64_t fetched; /* exact scores asked for, `extra` included */
-    uint64_t dead; /* of those, not alive */
-    uint32_t batches; /* calls of fetch */
-    uint32_t passes; /* scans of the codes: 1, or more when many rows are dead */
+    uint64_t scanned;  /* one-bit codes looked at (a second pass counts again) */
+    uint64_t filtered; /* two-bit codes looked at */
+    uint64_t refined;  /* four-bit codes looked at */
+    uint64_t fetched;  /* exact scores asked for, `extra` included */
+    uint64_t dead;     /* of those, not alive */
+    uint32_t batches;  /* calls of fetch */
+    uint32_t passes;   /* scans of the codes: 1, or more when many rows are dead */
 } vindex_stats;
 
 typedef struct vindex_search_options {
     size_t k;
-    float min_score; /* hits below are dropped; -INFINITY: keep all */
+    float min_score;       /* hits below are dropped; -INFINITY: keep all */
     vindex_fetch_fn fetch; /* required */
     void *fetch_ctx;
     /* Rows not covered by the index (written since): slots ascending, disjoint from the index or
