@@ -49,7 +49,7 @@ struct rag_store {
     struct store_mount mounts[STORE_KINDS];
     size_t mount_count;
     const struct store_mount *by_kind[STORE_KINDS];
-    unsigned flags; /* RAG_OPEN_* */
+    unsigned flags;    /* RAG_OPEN_* */
     char **namespaces; /* the limit; NULL: none */
     size_t namespace_count;
     unsigned fork_generation;
@@ -87,6 +87,8 @@ int driver_serves(const struct driver *driver, enum store_kind kind);
 
 /* `result` to *out, or freed when `status` is a failure; returns `status`. */
 rag_status store_hand_over(rag_status status, rag_result *result, rag_result **out);
+/* The same for a page of a scan: one without a next position is the last, and says so. */
+rag_status store_hand_over_page(rag_status status, rag_result *page, rag_result **out);
 
 static inline const struct store_call *store_call_of(const rag_call *call)
 {

@@ -269,5 +269,5 @@ rag_status rag_docstatus_scan(rag_store *store, const rag_context *ctx, rag_slic
         return RAG_E_NO_MEMORY;
     const rag_status status =
         c.driver->docstatus.scan(&c.call, after, clamp_scan(limit), rows, err);
-    return store_hand_over(status, rows, out);
+    return store_hand_over_page(status, rows, out);
 }

@@ -98,3 +98,10 @@ rag_status store_hand_over(rag_status status, rag_result *result, rag_result **o
         rag_result_free(result);
     return status;
 }
+
+rag_status store_hand_over_page(rag_status status, rag_result *page, rag_result **out)
+{
+    if (!rag_result_next(page).len)
+        rag_result_add_flags(page, RAG_RESULT_EXHAUSTED);
+    return store_hand_over(status, page, out);
+}

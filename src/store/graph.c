@@ -283,7 +283,7 @@ rag_status rag_graph_scan_nodes(rag_store *store, const rag_context *ctx, rag_sl
         return RAG_E_NO_MEMORY;
     const rag_status status =
         c.driver->graph.scan_nodes(&c.call, after, clamp_scan(limit), what, rows, err);
-    return store_hand_over(status, rows, out);
+    return store_hand_over_page(status, rows, out);
 }
 
 rag_status rag_graph_scan_edges(rag_store *store, const rag_context *ctx, rag_slice after,
@@ -297,7 +297,7 @@ rag_status rag_graph_scan_edges(rag_store *store, const rag_context *ctx, rag_sl
         return RAG_E_NO_MEMORY;
     const rag_status status =
         c.driver->graph.scan_edges(&c.call, after, clamp_scan(limit), what, rows, err);
-    return store_hand_over(status, rows, out);
+    return store_hand_over_page(status, rows, out);
 }
 
 rag_status rag_graph_count(rag_store *store, const rag_context *ctx, uint64_t *nodes,

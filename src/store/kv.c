@@ -225,7 +225,7 @@ rag_status rag_kv_scan(rag_store *store, const rag_context *ctx, const char *nam
         return RAG_E_NO_MEMORY;
     const rag_status status =
         c.driver->kv.scan(&c.call, name_space, after, clamp_scan(limit), rows, err);
-    return store_hand_over(status, rows, out);
+    return store_hand_over_page(status, rows, out);
 }
 
 rag_status rag_kv_count(rag_store *store, const rag_context *ctx, const char *name_space,

@@ -298,7 +298,7 @@ rag_status rag_vector_scan(rag_store *store, const rag_context *ctx, const char 
         return RAG_E_NO_MEMORY;
     const rag_status status =
         c.driver->vector.scan(&c.call, name_space, after, clamp_scan(limit), what, rows, err);
-    return store_hand_over(status, rows, out);
+    return store_hand_over_page(status, rows, out);
 }
 
 rag_status rag_vector_count(rag_store *store, const rag_context *ctx, const char *name_space,

@@ -21,7 +21,7 @@
 
 /* Where the store of one case lives. */
 struct place {
-    char path[256]; /* a folder that the backend may create and use; removed after the case */
+    char path[256];  /* a folder that the backend may create and use; removed after the case */
     const void *own; /* for backends that need more */
 };
 
@@ -29,17 +29,17 @@ enum { HAS_KV = 1, HAS_VECTOR = 2, HAS_GRAPH = 4, HAS_DOCSTATUS = 8, HAS_ALL = 1
 
 enum {
     NEEDS_TRANSACTIONS = 1, /* begin, commit, abort over all kinds */
-    NEEDS_PERSISTENCE = 2, /* closing and opening again finds everything */
-    NEEDS_SHARING = 4, /* several handles on one store at once, in any process */
-    NEEDS_FLOAT16 = 8, /* spaces of element type float16 */
-    NEEDS_NUL = 16, /* NUL bytes in keys, ids and labels */
-    NEEDS_ATOMIC = 32 /* a batch that fails half way leaves nothing behind */
+    NEEDS_PERSISTENCE = 2,  /* closing and opening again finds everything */
+    NEEDS_SHARING = 4,      /* several handles on one store at once, in any process */
+    NEEDS_FLOAT16 = 8,      /* spaces of element type float16 */
+    NEEDS_NUL = 16,         /* NUL bytes in keys, ids and labels */
+    NEEDS_ATOMIC = 32       /* a batch that fails half way leaves nothing behind */
 };
 
 struct quirks {
-    unsigned kinds; /* HAS_* */
-    unsigned offers; /* NEEDS_* that are met */
-    size_t key_bytes_max; /* longest key that must work, 65536 unless the server cannot */
+    unsigned kinds;         /* HAS_* */
+    unsigned offers;        /* NEEDS_* that are met */
+    size_t key_bytes_max;   /* longest key that must work, 65536 unless the server cannot */
     double score_tolerance; /* how far scores may lie from those computed in double */
 };
 
@@ -74,7 +74,7 @@ struct env {
     struct place place;
     rag_store *store;
     rag_error err;
-    unsigned seed; /* of random tests; RAGSTORE_TEST_SEED sets it */
+    unsigned seed;                        /* of random tests; RAGSTORE_TEST_SEED sets it */
     rag_result *results[ENV_RESULTS_MAX]; /* freed after the case */
     size_t result_count;
 };
@@ -86,8 +86,8 @@ struct conformance_case {
 };
 
 struct conformance_suite {
-    const char *kind; /* name of the suite */
-    unsigned kinds; /* HAS_* that all its cases need */
+    const char *kind;                     /* name of the suite */
+    unsigned kinds;                       /* HAS_* that all its cases need */
     const struct conformance_case *cases; /* NULL-name-ended */
 };
 
@@ -106,9 +106,9 @@ void fail_at(const char *file, int line, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 
 #define FAIL(...) fail_at(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(condition, ...) \
-    do { \
-        if (!(condition)) \
+#define CHECK(condition, ...)  \
+    do {                       \
+        if (!(condition))      \
             FAIL(__VA_ARGS__); \
     } while (0)
 

@@ -644,7 +644,7 @@ static void graph_scan_of_edges_sees_what_stays(struct env *e)
 enum { MODEL_NODES = 14 };
 
 struct graph_model {
-    int node[MODEL_NODES]; /* 0: absent, else its value + 1 */
+    int node[MODEL_NODES];              /* 0: absent, else its value + 1 */
     int edge[MODEL_NODES][MODEL_NODES]; /* symmetric; 0: absent, else its value + 1 */
 };
 

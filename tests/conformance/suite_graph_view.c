@@ -55,7 +55,7 @@ static void expect_view(const struct view *v, const char *const *labels, size_t 
     }
     CHECK(is_truncated(v) == truncated, "truncated: %d, not %d", is_truncated(v), truncated);
 }
-#define VIEW(v, edges, truncated, ...) \
+#define VIEW(v, edges, truncated, ...)                   \
     expect_view(v, (const char *const[]){ __VA_ARGS__ }, \
                 sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *), edges, truncated)
 

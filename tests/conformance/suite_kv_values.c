@@ -80,13 +80,13 @@ static void kv_15_all_of_unicode_is_kept(struct env *e)
 
 static void kv_15_what_is_not_unicode_is_refused(struct env *e)
 {
-    expect_refused(e, T("{\"a\":\"\\ud800\"}"));       /* lone surrogates */
+    expect_refused(e, T("{\"a\":\"\\ud800\"}")); /* lone surrogates */
     expect_refused(e, T("{\"a\":\"\\udc00\"}"));
     expect_refused(e, T("{\"a\":\"\\ud800\\u0041\"}"));
     expect_refused(e, T("{\"a\":\"\\udc00\\ud800\"}"));
     expect_refused(e, T("{\"\\ud800\":1}"));
-    expect_refused(e, T("{\"a\":\"\xed\xa0\x80\"}"));  /* a surrogate in UTF-8 */
-    expect_refused(e, T("{\"a\":\"\xc0\x80\"}"));      /* overlong */
+    expect_refused(e, T("{\"a\":\"\xed\xa0\x80\"}"));     /* a surrogate in UTF-8 */
+    expect_refused(e, T("{\"a\":\"\xc0\x80\"}"));         /* overlong */
     expect_refused(e, T("{\"a\":\"\xf4\x90\x80\x80\"}")); /* above U+10FFFF */
     expect_refused(e, T("{\"a\":\"\xff\"}"));
     expect_refused(e, T("{\"a\":\"\xc3\"}"));

@@ -18,9 +18,9 @@ struct worker {
     pthread_t thread;
 };
 
-#define SAY(w, ...) \
-    do { \
-        if (!(w)->message[0]) \
+#define SAY(w, ...)                                                        \
+    do {                                                                   \
+        if (!(w)->message[0])                                              \
             (void)snprintf((w)->message, sizeof(w)->message, __VA_ARGS__); \
     } while (0)
 

@@ -430,7 +430,7 @@ static void vector_29_delete_named(struct env *e)
         { "r2", "{\"src_id\":\"Bob\",\"tgt_id\":\"Alice\"}" },
         { "r3", "{\"src_id\":\"Bob\",\"tgt_id\":\"Carol\"}" },
         { "r4", "{\"src_id\":\"\\u0041lice\",\"tgt_id\":\"\"}" }, /* Alice, spelled otherwise */
-        { "n1", "{\"meta\":{\"entity_name\":\"Alice\"}}" }, /* not a member of the payload */
+        { "n1", "{\"meta\":{\"entity_name\":\"Alice\"}}" },       /* not a member of the payload */
         { "n2", "{\"content\":\"Alice\",\"entity_name\":7}" },
         { "u1", "{\"entity_name\":\"\xe6\x9d\xb1\xe4\xba\xac\"}" },
         { "p1", "{\"entity_name\":\"%\"}" },

@@ -424,16 +424,6 @@ static rag_status graph_incident(const rag_call *call, const rag_slice *labels, 
     return look_end(&l, status);
 }
 
-/* Either go on after `last`, or say that this was all. */
-static rag_status end_scan(const rag_call *call, const struct item *more, rag_slice last,
-                           rag_result *out, rag_error *err)
-{
-    if (more)
-        return call->host->result_next(out, last, err);
-    call->host->result_flags(out, RAG_RESULT_EXHAUSTED);
-    return RAG_OK;
-}
-
 static rag_status graph_scan_nodes(const rag_call *call, rag_slice after, size_t limit,
                                    unsigned what, rag_result *out, rag_error *err)
 {
@@ -447,8 +437,8 @@ static rag_status graph_scan_nodes(const rag_call *call, rag_slice after, size_t
             status = append_node(&l, after, (const struct row *)item, what, out, err);
         item = memory_map_above(l.nodes, after);
     }
-    if (status == RAG_OK)
-        status = end_scan(call, item, after, out, err);
+    if (status == RAG_OK && item)
+        status = call->host->result_next(out, after, err);
     return look_end(&l, status);
 }
 
@@ -470,8 +460,8 @@ static rag_status graph_scan_edges(const rag_call *call, rag_slice after, size_t
             status = call->host->row_append(out, &answer, err);
         item = memory_map_above(l.edges, after);
     }
-    if (status == RAG_OK)
-        status = end_scan(call, item, after, out, err);
+    if (status == RAG_OK && item)
+        status = call->host->result_next(out, after, err);
     return look_end(&l, status);
 }
 

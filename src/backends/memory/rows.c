@@ -97,10 +97,7 @@ static rag_status scan(const rag_call *call, struct map rows, rag_slice after, s
         last = item->key;
         item = memory_map_above(rows, last);
     }
-    if (item)
-        return call->host->result_next(out, last, err);
-    call->host->result_flags(out, RAG_RESULT_EXHAUSTED);
-    return RAG_OK;
+    return item ? call->host->result_next(out, last, err) : RAG_OK;
 }
 
 rag_status memory_rows_scan(const rag_call *call, enum kind kind, const char *name, rag_slice after,

@@ -10,11 +10,11 @@
 
 #include "map.h"
 
-#define MEMORY_TRY(call) \
-    do { \
+#define MEMORY_TRY(call)                \
+    do {                                \
         const rag_status try_ = (call); \
-        if (try_ != RAG_OK) \
-            return try_; \
+        if (try_ != RAG_OK)             \
+            return try_;                \
     } while (0)
 
 /* ---- rows: what the map of a namespace holds --------------------------------------------------- */
@@ -49,7 +49,7 @@ struct space {
     struct item item; /* key: the name */
     enum kind kind;
     struct map rows;
-    uint64_t generation; /* token of the commit that changed it last */
+    uint64_t generation;    /* token of the commit that changed it last */
     rag_vector_space facts; /* of KIND_VECTOR */
     char name[];
 };
@@ -64,7 +64,7 @@ struct memory {
     const rag_host *host;
     int64_t lock_timeout_ms;
     pthread_mutex_t
-        mutex; /* guards the two members below; innermost, held for a few instructions */
+        mutex;   /* guards the two members below; innermost, held for a few instructions */
     int writing; /* somebody has the writer's turn */
     struct version *current;
     pthread_cond_t turn_free;
@@ -85,7 +85,7 @@ struct map memory_version_rows(const struct version *version, enum kind kind, co
 
 struct write {
     const rag_call *call;
-    struct version *work; /* the transaction's, or a version of this write alone */
+    struct version *work;     /* the transaction's, or a version of this write alone */
     struct space *changed[3]; /* private copies, put into `work` by memory_write_end() */
     size_t changed_count;
 };

@@ -60,7 +60,7 @@ static float round_to_half(float x)
     int exponent;
     (void)frexpf(x, &exponent); /* |x| is below 2^exponent */
     if (exponent < -13)
-        exponent = -13; /* from here down the steps stay the same */
+        exponent = -13;             /* from here down the steps stay the same */
     const int step = exponent - 11; /* 11 bits of mantissa, the first one implicit */
     return ldexpf(rintf(ldexpf(x, -step)), step);
 }
