@@ -34,7 +34,7 @@ double bench_gaussian(bench *b);
 void bench_report(bench *b, double value, const char *unit, const char *what, ...)
     __attribute__((format(printf, 4, 5)));
 void timings_add(timings *t, double seconds);
-double timings_part(timings *t, double part); /* 0.5: the median; sorts */
+double timings_part(timings *t, double part);                /* 0.5: the median; sorts */
 void timings_report(bench *b, timings *t, const char *what); /* median and p95; frees */
 void timings_free(timings *t);
 void id_list_free(id_list *list);

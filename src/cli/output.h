@@ -24,7 +24,7 @@ typedef struct table {
 } table;
 
 void table_column(table *t, const char *title, column_kind kind);
-void table_cell(table *t, const char *shown); /* as it is */
+void table_cell(table *t, const char *shown);     /* as it is */
 void table_cell_slice(table *t, rag_slice bytes); /* made fit for the screen */
 void table_cell_count(table *t, uint64_t count);
 void table_cell_size(table *t, uint64_t bytes);
