@@ -34,6 +34,11 @@ void rag_alloc_fail_at(long n, int sticky)
     atomic_store(&fail_countdown, n);
 }
 
+long rag_alloc_fail_left(void)
+{
+    return atomic_load(&fail_countdown);
+}
+
 void *rag_alloc(size_t size)
 {
     if (must_fail())

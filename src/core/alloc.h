@@ -15,5 +15,7 @@ char *rag_memdup_text(const void *data, size_t len); /* a copy followed by a NUL
 /* Tests only: the n-th allocation from now (1 = the next) fails, and every one after it when
  * `sticky`; 0 switches it off. Counts over the whole process. */
 void rag_alloc_fail_at(long n, int sticky);
+/* Tests only: allocations left until the failure; 0 when it has happened or is switched off. */
+long rag_alloc_fail_left(void);
 
 #endif
