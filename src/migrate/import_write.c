@@ -1,0 +1,141 @@
+/* Batches into the store, one call of the public API for each: a batch is one transaction, and
+ * everything that the API checks is checked. Nodes and edges are merged, because a GraphML file may
+ * name one twice, or name an edge before the attributes of its ends. */
+#include <ragstore/docstatus.h>
+#include <ragstore/graph.h>
+#include <ragstore/kv.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "import.h"
+
+/* Room for `count` items of `size` bytes. */
+static void *room(struct import_writer *w, size_t count, size_t size, rag_error *err)
+{
+    if (count * size > w->item_bytes) {
+        void *more = rag_realloc(w->items, count * size);
+        if (!more) {
+            (void)rag_fail_memory(err);
+            return NULL;
+        }
+        w->items = more;
+        w->item_bytes = count * size;
+    }
+    return w->items;
+}
+
+static rag_status write_values(struct import_writer *w, const struct lightrag_batch *b,
+                               rag_error *err)
+{
+    rag_kv_item *items = room(w, b->count, sizeof *items, err);
+    if (!items)
+        return RAG_E_NO_MEMORY;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct lightrag_row *row = &b->rows[i];
+        items[i] = (rag_kv_item){ lightrag_bytes(b, row->key), lightrag_bytes(b, row->value),
+                                  row->created_at, row->updated_at };
+    }
+    return rag_kv_put_many(w->store, w->ctx, w->file->name_space, items, b->count, NULL, err);
+}
+
+static rag_status write_docs(struct import_writer *w, const struct lightrag_batch *b,
+                             rag_error *err)
+{
+    rag_doc *docs = room(w, b->count, sizeof *docs, err);
+    if (!docs)
+        return RAG_E_NO_MEMORY;
+    for (size_t i = 0; i < b->count; i++)
+        docs[i] =
+            (rag_doc){ lightrag_bytes(b, b->rows[i].key), lightrag_bytes(b, b->rows[i].value) };
+    return rag_docstatus_put_many(w->store, w->ctx, docs, b->count, NULL, err);
+}
+
+static rag_status define(struct import_writer *w, uint32_t dimension, rag_error *err)
+{
+    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    if (w->dimension == dimension)
+        return RAG_OK;
+    space.dimension = dimension;
+    space.element = w->element;
+    if (w->model)
+        (void)snprintf(space.model, sizeof space.model, "%s", w->model);
+    RAG_TRY(rag_vector_define(w->store, w->ctx, w->file->name_space, &space, err));
+    w->dimension = dimension;
+    return RAG_OK;
+}
+
+static rag_status write_vectors(struct import_writer *w, const struct lightrag_batch *b,
+                                rag_error *err)
+{
+    RAG_TRY(define(w, b->dimension, err));
+    rag_vector_item *items = room(w, b->count, sizeof *items, err);
+    if (!items)
+        return RAG_E_NO_MEMORY;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct lightrag_row *row = &b->rows[i];
+        items[i] =
+            (rag_vector_item){ lightrag_bytes(b, row->key), b->vectors + i * b->dimension,
+                               b->dimension, lightrag_bytes(b, row->value), row->created_at };
+    }
+    return rag_vector_put_many(w->store, w->ctx, w->file->name_space, items, b->count, NULL, err);
+}
+
+static rag_status write_nodes(struct import_writer *w, const struct lightrag_batch *b,
+                              rag_error *err)
+{
+    rag_node *nodes = room(w, b->count, sizeof *nodes, err);
+    if (!nodes)
+        return RAG_E_NO_MEMORY;
+    for (size_t i = 0; i < b->count; i++)
+        nodes[i] =
+            (rag_node){ lightrag_bytes(b, b->rows[i].key), lightrag_bytes(b, b->rows[i].value) };
+    return rag_graph_put_nodes(w->store, w->ctx, nodes, b->count, RAG_PUT_MERGE, NULL, err);
+}
+
+static rag_status write_edges(struct import_writer *w, const struct lightrag_batch *b,
+                              rag_error *err)
+{
+    rag_edge *edges = room(w, b->count, sizeof *edges, err);
+    if (!edges)
+        return RAG_E_NO_MEMORY;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct lightrag_row *row = &b->rows[i];
+        edges[i] = (rag_edge){ lightrag_bytes(b, row->key), lightrag_bytes(b, row->key2),
+                               lightrag_bytes(b, row->value) };
+    }
+    return rag_graph_put_edges(w->store, w->ctx, edges, b->count, RAG_PUT_MERGE, NULL, err);
+}
+
+rag_status import_write_batch(struct import_writer *w, const struct lightrag_batch *batch,
+                              rag_error *err)
+{
+    rag_status status = RAG_OK;
+    switch (batch->kind) {
+    case LIGHTRAG_KV: status = write_values(w, batch, err); break;
+    case LIGHTRAG_DOCS: status = write_docs(w, batch, err); break;
+    case LIGHTRAG_VECTORS: status = write_vectors(w, batch, err); break;
+    case LIGHTRAG_NODES: status = write_nodes(w, batch, err); break;
+    case LIGHTRAG_EDGES: status = write_edges(w, batch, err); break;
+    }
+    if (status != RAG_OK)
+        import_name_file(err, w->file->name);
+    return status;
+}
+
+rag_status import_write_end(struct import_writer *w, const struct lightrag_summary *summary,
+                            rag_error *err)
+{
+    rag_status status = RAG_OK;
+    if (w->file->kind == IMPORT_VECTOR && summary->dimension)
+        status = define(w, summary->dimension, err);
+    if (status != RAG_OK)
+        import_name_file(err, w->file->name);
+    return status;
+}
+
+void import_writer_free(struct import_writer *w)
+{
+    rag_free(w->items);
+    w->items = NULL;
+}
