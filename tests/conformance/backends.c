@@ -1,10 +1,12 @@
 /* The backends that the suite runs over. One line each. */
 #include "conformance.h"
 
-extern const struct conformance_backend conformance_memory, conformance_embedded;
+extern const struct conformance_backend conformance_memory, conformance_embedded,
+    conformance_example;
 
 const struct conformance_backend *const conformance_backends[] = {
     &conformance_memory,
     &conformance_embedded,
+    &conformance_example,
     NULL,
 };

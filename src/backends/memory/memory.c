@@ -2,9 +2,11 @@
  *
  * Written against include/ragstore/backend.h alone, so that the same files make a loadable module:
  *
- *     cc -shared -fPIC -DRAGSTORE_MODULE -Iinclude -o ragstore-NAME.so src/backends/memory/[a-z]*.c
+ *     cc -shared -fPIC -D_GNU_SOURCE -DRAGSTORE_MODULE -Iinclude -o ragstore-example.so \
+ *        src/backends/memory/[a-z]*.c -lm
  *
- * A store belongs to the handle that opened it and goes with it. Whoever copies this folder to make
+ * A store belongs to the handle that opened it and goes with it; its location (the working directory,
+ * when the backend was named by a class name of LightRAG) is of no use to it. Whoever copies this folder to make
  * a backend of his own starts at the end of this file. */
 #include "memory.h"
 
@@ -14,13 +16,20 @@
 
 #include "state.h"
 
+/* Names belong to one backend in a process, so the module cannot have those of the built-in one. */
+#ifdef RAGSTORE_MODULE
+#define NAME "example"
+#define CLASS_NAMES NULL
+#else
+#define NAME "memory"
+#define CLASS_NAMES \
+    "MemoryKVStorage", "MemoryVectorStorage", "MemoryGraphStorage", "MemoryDocStatusStorage", NULL
+#endif
+
 static rag_status memory_open(const rag_host *host, const rag_backend_config *config,
                               const rag_context *ctx, void **self, rag_error *err)
 {
     (void)ctx; /* nothing here waits */
-    const char *name = config->location ? config->location : "";
-    if (name[0] && strcmp(name, "memory:") != 0)
-        return host->fail(err, RAG_E_INVALID, "'%s': stores in memory have no name", name);
     if (config->flags & RAG_OPEN_EXISTING)
         return host->fail(err, RAG_E_NOT_FOUND, "a store in memory never exists beforehand");
     struct memory *m = host->alloc(sizeof *m);
@@ -118,7 +127,7 @@ static rag_status memory_describe(const rag_call *call, rag_result *out, rag_err
     char text[160];
     struct version *v = memory_version_read(call);
     const int len = snprintf(text, sizeof text,
-                             "{\"location\":\"memory:\",\"format\":1,\"committed_token\":%" PRIu64
+                             "{\"location\":\"" NAME ":\",\"format\":1,\"committed_token\":%" PRIu64
                              ",\"durable_token\":0,\"debt\":{}}",
                              v->token);
     memory_version_release(call->host, v);
@@ -126,14 +135,13 @@ static rag_status memory_describe(const rag_call *call, rag_result *out, rag_err
     return call->host->row_append(out, &answer, err);
 }
 
-static const char *const class_names[] = { "MemoryKVStorage", "MemoryVectorStorage",
-                                           "MemoryGraphStorage", "MemoryDocStatusStorage", NULL };
+static const char *const class_names[] = { CLASS_NAMES };
 static const char *const no_options[] = { NULL };
 
 const rag_backend memory_backend = {
     .struct_size = sizeof memory_backend,
     .abi = RAG_BACKEND_ABI,
-    .name = "memory",
+    .name = NAME,
     .class_names = class_names,
     .options = no_options,
     .required = no_options,

@@ -1,0 +1,21 @@
+/* The memory backend as a loadable module, ragstore-example.so: that it passes proves that a backend
+ * needs nothing but backend.h and the host table. */
+#include "conformance.h"
+
+static rag_status open_store(const struct place *place, const rag_open_options *options,
+                             rag_store **out, rag_error *err)
+{
+    (void)place;
+    return rag_store_open("example:", options, NULL, out, err);
+}
+
+const struct conformance_backend conformance_example = {
+    .name = "example",
+    .open = open_store,
+    .quirks = {
+        .kinds = HAS_ALL,
+        .offers = NEEDS_TRANSACTIONS | NEEDS_FLOAT16 | NEEDS_NUL | NEEDS_ATOMIC,
+        .key_bytes_max = 65536,
+        .score_tolerance = 1e-9,
+    },
+};
