@@ -228,8 +228,8 @@ static rag_status finish(struct db *db, rag_error *err)
         err);
     sqlite3_int64 is_wal = 0;
     if (status == RAG_OK) /* the pragma answers with the mode that is in force, not with an error */
-        status = connection_int(c, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &is_wal,
-                                err);
+        status =
+            connection_int(c, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &is_wal, err);
     if (status == RAG_OK && !is_wal)
         status = rag_fail(err, RAG_E_DATABASE, "%s cannot be made a WAL database", build->path);
     connection_close(c); /* as the last one: empties the log into the file and removes it */
@@ -312,8 +312,8 @@ static rag_status retire_old(struct db *db, const rag_context *ctx, int *fd, rag
 {
     struct connection *c = NULL;
     RAG_TRY(connection_open(db, db->path, CONNECTION_LAST, ctx, &c, err));
-    const int code = sqlite3_wal_checkpoint_v2(c->base.sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE,
-                                               NULL, NULL);
+    const int code =
+        sqlite3_wal_checkpoint_v2(c->base.sqlite, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     rag_status status = RAG_OK;
     if ((code & 0xff) == SQLITE_BUSY)
         status = in_use(db, err);

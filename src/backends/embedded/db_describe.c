@@ -29,9 +29,9 @@ static rag_status append_namespace(const rag_call *call, sqlite3_stmt *stmt, rag
                         sqlite3_column_int(stmt, 0));
     const sqlite3_int64 rows = sqlite3_column_int64(stmt, 2);
     char json[160];
-    const int len = snprintf(json, sizeof json, "{\"rows\":%lld,\"bytes\":%lld,\"generation\":%lld}",
-                             (long long)rows, (long long)sqlite3_column_int64(stmt, 3),
-                             (long long)sqlite3_column_int64(stmt, 4));
+    const int len = snprintf(
+        json, sizeof json, "{\"rows\":%lld,\"bytes\":%lld,\"generation\":%lld}", (long long)rows,
+        (long long)sqlite3_column_int64(stmt, 3), (long long)sqlite3_column_int64(stmt, 4));
     const rag_row row = { .key = rag_text(kind),
                           .key2 = slice_of(sqlite3_column_text(stmt, 1),
                                            (size_t)sqlite3_column_bytes(stmt, 1)),
@@ -47,7 +47,8 @@ static rag_status append_namespaces(const rag_call *call, struct db_conn *conn, 
     sqlite3_stmt *stmt;
     RAG_TRY(db_prepare(conn,
                        "SELECT kind, name, rows, bytes, generation FROM namespace"
-                       " WHERE kind > 0 AND rows > 0 ORDER BY kind, name",
+                       " WHERE kind > 0 AND (rows > 0 OR id IN (SELECT id FROM vector_space))"
+                       " ORDER BY kind, name",
                        &stmt, err));
     for (;;) {
         int has_row;

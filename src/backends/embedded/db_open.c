@@ -28,9 +28,9 @@ struct remote_system {
 };
 
 static const struct remote_system remote_systems[] = {
-    { 0x6969, "NFS" },      { 0x517B, "SMB" },      { 0xFF534D42, "CIFS" },
-    { 0xFE534D42, "SMB2" }, { 0x01021997, "9P" },   { 0x5346414F, "AFS" },
-    { 0x6B414653, "AFS" },  { 0x73757245, "Coda" }, { 0x00C36400, "Ceph" },
+    { 0x6969, "NFS" },      { 0x517B, "SMB" },        { 0xFF534D42, "CIFS" },
+    { 0xFE534D42, "SMB2" }, { 0x01021997, "9P" },     { 0x5346414F, "AFS" },
+    { 0x6B414653, "AFS" },  { 0x73757245, "Coda" },   { 0x00C36400, "Ceph" },
     { 0x564C, "NCP" },      { 0x0BD00BD0, "Lustre" }, { 0x7461636F, "OCFS2" },
     { 0x01161970, "GFS2" },
 };
@@ -38,9 +38,10 @@ static const struct remote_system remote_systems[] = {
 #define FUSE_MAGIC 0x65735546UL
 
 /* FUSE says who it is only in the table of mounts: "fuse.sshfs" and the like. */
-static const char *const remote_fuse[] = { "sshfs",   "s3fs",      "rclone",   "gcsfuse", "glusterfs",
-                                           "cephfs",  "davfs",     "curlftpfs", "smbnetfs", "nfs",
-                                           "goofys",  "mount-s3",  "blobfuse", "juicefs", "seaweedfs" };
+static const char *const remote_fuse[] = { "sshfs",     "s3fs",    "rclone",   "gcsfuse",
+                                           "glusterfs", "cephfs",  "davfs",    "curlftpfs",
+                                           "smbnetfs",  "nfs",     "goofys",   "mount-s3",
+                                           "blobfuse",  "juicefs", "seaweedfs" };
 
 static int is_remote_fuse(const char *type)
 {

@@ -103,8 +103,11 @@ rag_status turn_take(struct db *db, const rag_context *ctx, rag_error *err)
 
 void turn_leave(struct db *db)
 {
-    if (db->writer)
+    if (db->writer) {
+        /* A statement left in the middle would keep a snapshot, and the next BEGIN fail on it. */
+        statements_reset(db->writer->base.statements);
         connection_serve(db->writer, NULL);
+    }
     gate_release(db->gate);
 }
 
@@ -191,6 +194,7 @@ static rag_status next_token(struct db_conn *conn, rag_token *token, rag_error *
     if (!has_row)
         return rag_fail(err, RAG_E_CORRUPT, "%s has no row for the store itself", conn->db->path);
     const sqlite3_int64 next = sqlite3_column_int64(stmt, 0) + 1;
+    (void)sqlite3_reset(stmt); /* a statement still open would keep checkpoints away */
     RAG_TRY(db_prepare(conn, "UPDATE namespace SET generation = ?1 WHERE id = 0", &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, next);
     RAG_TRY(db_run(conn, stmt, err));
@@ -402,8 +406,8 @@ rag_status db_write_count(struct db_write *w, sqlite3_int64 namespace_id, sqlite
 static rag_status apply_changes(struct db_write *w, rag_error *err)
 {
     for (size_t i = 0; i < w->change_count; i++)
-        RAG_TRY(apply_change(w->conn, w->changes[i].id, w->changes[i].rows, w->changes[i].bytes,
-                             err));
+        RAG_TRY(
+            apply_change(w->conn, w->changes[i].id, w->changes[i].rows, w->changes[i].bytes, err));
     return RAG_OK;
 }
 
@@ -587,8 +591,8 @@ rag_status db_namespace_make(struct db_write *w, int kind, const char *name, sql
     RAG_TRY(db_namespace_find(w->conn, kind, name, &found, err));
     if (!found) {
         sqlite3_stmt *stmt;
-        RAG_TRY(db_prepare(w->conn, "INSERT INTO namespace(kind, name) VALUES(?1, ?2)", &stmt,
-                           err));
+        RAG_TRY(
+            db_prepare(w->conn, "INSERT INTO namespace(kind, name) VALUES(?1, ?2)", &stmt, err));
         (void)sqlite3_bind_int(stmt, 1, kind);
         (void)sqlite3_bind_text(stmt, 2, name, -1, SQLITE_STATIC);
         RAG_TRY(db_run(w->conn, stmt, err));

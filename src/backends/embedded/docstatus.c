@@ -39,8 +39,7 @@ struct existing {
     size_t status_len;
 };
 
-static rag_status find_doc(struct db_conn *conn, rag_slice id, struct existing *out,
-                           rag_error *err)
+static rag_status find_doc(struct db_conn *conn, rag_slice id, struct existing *out, rag_error *err)
 {
     sqlite3_stmt *stmt;
     int found;
@@ -113,8 +112,8 @@ static rag_status put_doc(struct db_write *w, const rag_doc_fields *doc, struct 
     size_t stored_len = 0;
     rag_status status;
     RAG_TRY(find_doc(w->conn, doc->id, &old, err));
-    RAG_TRY_CLEANUP(write_doc(w->conn, doc, old.rowid ? SQL_SET : SQL_ADD, path_order,
-                              &stored_len, err));
+    RAG_TRY_CLEANUP(
+        write_doc(w->conn, doc, old.rowid ? SQL_SET : SQL_ADD, path_order, &stored_len, err));
     const rag_slice old_status = slice_of(old.status, old.status_len);
     if (!old.rowid || !slice_equal(old_status, doc->status)) {
         RAG_TRY_CLEANUP(count_status(w->conn, doc->status, 1, err));
@@ -122,9 +121,9 @@ static rag_status put_doc(struct db_write *w, const rag_doc_fields *doc, struct 
             RAG_TRY_CLEANUP(count_status(w->conn, old_status, -1, err));
     }
     const sqlite3_int64 bytes = (sqlite3_int64)stored_len;
-    status = old.rowid ? db_write_count(w, NAMESPACE_ID_DOCS, 0, bytes - old.value_bytes, err)
-                       : db_write_count(w, NAMESPACE_ID_DOCS, 1,
-                                        bytes + (sqlite3_int64)doc->id.len, err);
+    status = old.rowid
+                 ? db_write_count(w, NAMESPACE_ID_DOCS, 0, bytes - old.value_bytes, err)
+                 : db_write_count(w, NAMESPACE_ID_DOCS, 1, bytes + (sqlite3_int64)doc->id.len, err);
 cleanup:
     rag_free(old.status);
     return status;
@@ -155,8 +154,8 @@ static rag_status delete_doc(struct db_write *w, rag_slice id, uint64_t *deleted
     (void)sqlite3_bind_int64(stmt, 1, old.rowid);
     RAG_TRY_CLEANUP(db_run(w->conn, stmt, err));
     RAG_TRY_CLEANUP(count_status(w->conn, slice_of(old.status, old.status_len), -1, err));
-    RAG_TRY_CLEANUP(db_write_count(w, NAMESPACE_ID_DOCS, -1,
-                                   -(old.value_bytes + (sqlite3_int64)id.len), err));
+    RAG_TRY_CLEANUP(
+        db_write_count(w, NAMESPACE_ID_DOCS, -1, -(old.value_bytes + (sqlite3_int64)id.len), err));
     ++*deleted;
 cleanup:
     rag_free(old.status);
@@ -204,8 +203,8 @@ static rag_status append_doc(struct db_conn *conn, rag_slice id, rag_result *out
     db_bind_slice(stmt, 1, id);
     RAG_TRY(db_step(conn, stmt, &row.found, err));
     if (row.found)
-        RAG_TRY(codec_decode(conn->codec, db_column_slice(stmt, 0), "document", id, &row.value,
-                             err));
+        RAG_TRY(
+            codec_decode(conn->codec, db_column_slice(stmt, 0), "document", id, &row.value, err));
     return rag_result_append(out, &row, err);
 }
 
@@ -259,8 +258,8 @@ static rag_status append_rows(struct db_conn *conn, sqlite3_stmt *stmt, size_t l
         if (!more)
             return RAG_OK;
         rag_row row = { .key = db_column_slice(stmt, 0), .found = 1 };
-        RAG_TRY(codec_decode(conn->codec, db_column_slice(stmt, 1), "document", row.key,
-                             &row.value, err));
+        RAG_TRY(codec_decode(conn->codec, db_column_slice(stmt, 1), "document", row.key, &row.value,
+                             err));
         RAG_TRY(rag_result_append(out, &row, err));
         if (++count == limit)
             RAG_TRY(rag_result_set_next(out, row.key, err));
@@ -292,6 +291,15 @@ static const char *const SORT_COLUMNS[] = {
     [RAG_DOC_SORT_FILE_PATH] = "file_path_order",
 };
 
+/* A status given twice is one. */
+static int named_before(const rag_doc_page *page, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (strcmp(page->statuses[j], page->statuses[i]) == 0)
+            return 1;
+    return 0;
+}
+
 /* "SELECT rowid, <column> AS k, id FROM doc [WHERE status = ?]" for each status, merged in order:
  * every member is a range of an index, and only as many rows are read as the page asks for. */
 static rag_status page_sql(const rag_doc_page *page, struct buffer *sql, rag_error *err)
@@ -300,6 +308,8 @@ static rag_status page_sql(const rag_doc_page *page, struct buffer *sql, rag_err
     RAG_TRY(buffer_append_text(sql, "SELECT d.id, d.value FROM (", err));
     const size_t members = page->status_count ? page->status_count : 1;
     for (size_t i = 0; i < members; i++) {
+        if (page->status_count && named_before(page, i))
+            continue;
         RAG_TRY(buffer_printf(sql, err, "%sSELECT rowid AS r, %s AS k, id FROM doc",
                               i ? " UNION ALL " : "", column));
         if (page->status_count)

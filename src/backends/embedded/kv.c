@@ -73,9 +73,9 @@ static rag_status get_one(const rag_call *call, struct db_conn *conn, sqlite3_in
     RAG_TRY(db_step(conn, stmt, &found, err));
     rag_status status;
     if (found)
-        status = append_value(call, conn, key, db_column_slice(stmt, 0),
-                              sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2), out,
-                              err);
+        status =
+            append_value(call, conn, key, db_column_slice(stmt, 0), sqlite3_column_int64(stmt, 1),
+                         sqlite3_column_int64(stmt, 2), out, err);
     else
         status = append_absent(call, key, out, err);
     (void)sqlite3_reset(stmt);
@@ -161,8 +161,8 @@ static rag_status scan_in(const rag_call *call, struct db_conn *conn, const char
         if (!has_row)
             return RAG_OK;
         if (i == limit || bytes > SCAN_VALUE_BYTES)
-            return call->host->result_next(
-                out, rag_result_row(out, rag_result_count(out) - 1)->key, err);
+            return call->host->result_next(out, rag_result_row(out, rag_result_count(out) - 1)->key,
+                                           err);
         RAG_TRY(append_value(call, conn, db_column_slice(stmt, 0), db_column_slice(stmt, 1),
                              sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3), out,
                              err));
@@ -227,8 +227,8 @@ static int64_t stored_time(int64_t given, int64_t when_zero)
     return given ? given : when_zero;
 }
 
-static rag_status add(struct db_write *w, sqlite3_int64 space, const rag_kv_item *item,
-                      int64_t now, rag_slice stored, rag_error *err)
+static rag_status add(struct db_write *w, sqlite3_int64 space, const rag_kv_item *item, int64_t now,
+                      rag_slice stored, rag_error *err)
 {
     sqlite3_stmt *stmt;
     RAG_TRY(prepare_for_key(w->conn, SQL_ADD, space, item->key, &stmt, err));

@@ -116,11 +116,9 @@ static int add_row(int fd, const char *path)
     }
     if (os_track_descriptor(fd, NULL) != RAG_OK)
         return 0;
-    table[table_count++] = (struct opened){ .fd = fd,
-                                            .path = path,
-                                            .device = st.st_dev,
-                                            .inode = st.st_ino,
-                                            .is_shm = is_shm(path) };
+    table[table_count++] = (struct opened){
+        .fd = fd, .path = path, .device = st.st_dev, .inode = st.st_ino, .is_shm = is_shm(path)
+    };
     return 1;
 }
 
@@ -331,9 +329,8 @@ static int set_call(sqlite3_vfs *vfs, const char *name, sqlite3_syscall_ptr call
 static rag_status install(rag_error *err)
 {
     /* Handlers run before a fork in reverse order of registration: ours must come after the one of
-     * core/os.c, whose mutex is taken inside of ours. Tracking something registers it. */
-    RAG_TRY(os_track_descriptor(-1, err));
-    os_untrack_descriptor(-1);
+     * core/os.c, whose mutex is taken inside of ours. */
+    RAG_TRY(os_watch_forks(err));
     if (sqlite3_initialize() != SQLITE_OK)
         return rag_fail_memory(err);
     sqlite3_vfs *vfs = sqlite3_vfs_find("unix");

@@ -11,6 +11,7 @@
 #include "vector_cache.h"
 #include "vector_rows.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const char SQL_PARTS[] =
@@ -26,10 +27,23 @@ struct search {
 
 /* ---- exact scores -------------------------------------------------------------------------------- */
 
+static int is_zero(const struct space *space, const unsigned char *elements)
+{
+    const size_t width = space->element == RAG_ELEMENT_FLOAT16 ? 2 : 4;
+    for (size_t i = 0; i < space_row_bytes(space); i++) /* the top bit of an element is its sign */
+        if (i % width == width - 1 ? elements[i] & 0x7f : elements[i])
+            return 0;
+    return 1;
+}
+
+/* NaN for a vector of length zero, which no search finds: it has no direction, and an inner product
+ * of 0 would set it before every row that points away. */
 static float score_of(const struct search *s, const void *elements)
 {
-    return s->space->element == RAG_ELEMENT_FLOAT16 ? vindex_score_f16(s->query, elements)
-                                                    : vindex_score_f32(s->query, elements);
+    const float score = s->space->element == RAG_ELEMENT_FLOAT16
+                            ? vindex_score_f16(s->query, elements)
+                            : vindex_score_f32(s->query, elements);
+    return score == 0 && is_zero(s->space, elements) ? (float)NAN : score;
 }
 
 /* A piece of a vector in order; scores the vector when it is whole. *slot is the one that the pieces
@@ -114,8 +128,8 @@ static int by_score(const void *a, const void *b)
 
 /* Search one index (or none) and these further slots; keep the k best of all so far. */
 static rag_status search_part(struct search *s, const vindex *index, const uint64_t *extra,
-                              size_t extra_count, float min_score, uint64_t dead,
-                              struct hits *hits, rag_error *err)
+                              size_t extra_count, float min_score, uint64_t dead, struct hits *hits,
+                              rag_error *err)
 {
     size_t found = 0;
     const vindex_search_options options = {
@@ -200,7 +214,6 @@ static int by_score_and_id(const void *a, const void *b)
 static rag_status append_hits(struct search *s, const struct hits *hits, unsigned what,
                               rag_result *out, rag_error *err)
 {
-    const size_t first = out->count;
     for (size_t i = 0; i < hits->count; i++) {
         int found;
         RAG_TRY(vector_append_slot(s->conn, s->space, (sqlite3_int64)hits->list[i].slot, what,
@@ -209,12 +222,13 @@ static rag_status append_hits(struct search *s, const struct hits *hits, unsigne
             return rag_fail(err, RAG_E_CORRUPT, "slot %llu has elements but no row",
                             (unsigned long long)hits->list[i].slot);
     }
-    qsort(out->rows + first, out->count - first, sizeof *out->rows, by_score_and_id);
+    qsort(out->rows, out->count, sizeof *out->rows, by_score_and_id);
     return RAG_OK;
 }
 
-static rag_status find_hits(struct search *s, const rag_vector_query *query, struct hits *hits,
-                            rag_error *err)
+/* One attempt at the hits->k best. */
+static rag_status find_k(struct search *s, const rag_vector_query *query, struct hits *hits,
+                         rag_error *err)
 {
     struct vector_segments segments = { .covered = space_first_slot(s->space) };
     rag_error first_error = RAG_ERROR_INIT;
@@ -235,6 +249,23 @@ static rag_status find_hits(struct search *s, const rag_vector_query *query, str
     return status;
 }
 
+/* One more than asked, so that rows of equal score at the cut are noticed; then as many as it takes
+ * to have them all, because the id decides among them. */
+static rag_status find_hits(struct search *s, const rag_vector_query *query, struct hits *hits,
+                            rag_error *err)
+{
+    for (hits->k = query->top_k + 1;; hits->k *= 2) {
+        rag_free(hits->list);
+        hits->list = rag_alloc_array(hits->k * 2, sizeof *hits->list);
+        if (!hits->list)
+            return rag_fail_memory(err);
+        RAG_TRY(find_k(s, query, hits, err));
+        if (hits->count < hits->k ||
+            hits->list[hits->k - 1].score < hits->list[query->top_k - 1].score)
+            return RAG_OK;
+    }
+}
+
 static rag_status search_space(const rag_call *call, struct db_conn *conn, const char *name,
                                const rag_vector_query *query, rag_result *out, rag_error *err)
 {
@@ -247,12 +278,16 @@ static rag_status search_space(const rag_call *call, struct db_conn *conn, const
     RAG_TRY(vindex_query_init(&prepared, (vindex_metric)space.metric, query->vector,
                               space.dimension, err));
     struct search s = { conn, call->ctx, &space, &prepared, BUFFER_INIT(LIMIT_VALUE_BYTES) };
-    struct hits hits = { rag_alloc_array(query->top_k * 2, sizeof *hits.list), 0, query->top_k };
-    if (!hits.list)
-        return rag_fail_memory(err);
+    struct hits hits = { 0 };
     rag_status status = find_hits(&s, query, &hits, err);
+    /* The one too many is read only where its id decides. */
+    if (hits.count == query->top_k + 1 &&
+        hits.list[query->top_k].score < hits.list[query->top_k - 1].score)
+        hits.count--;
     if (status == RAG_OK)
         status = append_hits(&s, &hits, query->what, out, err);
+    if (status == RAG_OK)
+        rag_result_truncate(out, query->top_k);
     if (status == RAG_OK && hits.count < query->top_k)
         rag_result_add_flags(out, RAG_RESULT_EXHAUSTED);
     rag_free(hits.list);
