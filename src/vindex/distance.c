@@ -3,6 +3,7 @@
  * A query is checked and measured once; a row is scored in one pass over its bytes, which under
  * cosine also gives the length of the row, so rows are stored as they came and never normalised. */
 #include <math.h>
+#include <string.h>
 
 #include "core/error.h"
 #include "kernels.h"
@@ -76,12 +77,27 @@ rag_status vindex_query_init(vindex_query *query, vindex_metric metric, const fl
     return RAG_OK;
 }
 
+static float clip(double score)
+{
+    return score > 1 ? 1.0f : score < -1 ? -1.0f : (float)score;
+}
+
+/* For rows whose squares leave the range of float: in double, which holds them. Rare, so slow. */
+static float cosine_of_extreme(const vindex_query *q, const void *row)
+{
+    double dot = 0, norm2 = 0;
+    for (uint32_t i = 0; i < q->dim; i++) {
+        float x;
+        memcpy(&x, (const char *)row + i * sizeof x, sizeof x);
+        dot += (double)x * q->vector[i];
+        norm2 += (double)x * x;
+    }
+    return norm2 > 0 ? clip(dot / ((double)q->norm * sqrt(norm2))) : NAN;
+}
+
 static float cosine(float dot, float query_norm, float norm2)
 {
-    if (!(norm2 > 0))
-        return NAN;
-    const float score = dot / (query_norm * sqrtf(norm2));
-    return score > 1.0f ? 1.0f : score < -1.0f ? -1.0f : score;
+    return norm2 > 0 ? clip((double)dot / ((double)query_norm * sqrt((double)norm2))) : NAN;
 }
 
 float vindex_score_f32(const vindex_query *q, const void *row)
@@ -93,6 +109,8 @@ float vindex_score_f32(const vindex_query *q, const void *row)
         return -k->l2sq_f32(q->vector, row, q->dim);
     float norm2 = 0;
     const float dot = k->dot_norm_f32(q->vector, row, q->dim, &norm2);
+    if (!(norm2 > 1e-30f && norm2 < 1e36f && fabsf(dot) < 1e36f))
+        return cosine_of_extreme(q, row);
     return cosine(dot, q->norm, norm2);
 }
 

@@ -22,9 +22,10 @@
  *  - It is a description of its own (reopened through /proc/self/fd, for reading and writing when
  *    the file allows it), not a dup: the first descriptor may be read-only, and F_WRLCK needs one
  *    that can write. Without /proc it is a dup.
- *  - The -shm file has one descriptor for each process and inode of the main file, so it locks through
- *    that descriptor itself: when the main file was replaced, two accounts may use one -shm file,
- *    and they must exclude each other.
+ *  - The -shm file has one descriptor for each process and inode of the main file. It has an owner of
+ *    its own for each descriptor: when the main file was replaced, two accounts may use one -shm
+ *    file, and they must exclude each other. Not the descriptor itself, because it is mapped: a
+ *    mapping keeps the description, and so its locks, alive in a child that inherits it.
  *  - F_GETLK answers about other owners only, as SQLite expects; another copy of SQLite in this
  *    process counts as another.
  *
@@ -57,6 +58,7 @@ struct owner { /* of all locks of this process on one inode */
     ino_t inode;
     int fd;
     size_t users; /* rows of `opened` that point here */
+    int is_shm;   /* serves one descriptor only */
     struct owner *next;
 };
 
@@ -202,6 +204,7 @@ static struct owner *new_owner(const struct opened *row)
     }
     owner->device = row->device;
     owner->inode = row->inode;
+    owner->is_shm = row->is_shm;
     owner->next = owners;
     owners = owner;
     return owner;
@@ -211,11 +214,12 @@ static struct owner *new_owner(const struct opened *row)
 static int lock_descriptor(int fd)
 {
     struct opened *row = find(fd);
-    if (!row || row->is_shm)
+    if (!row)
         return fd;
     if (!row->owner) {
-        struct owner *owner = owners;
-        while (owner && (owner->device != row->device || owner->inode != row->inode))
+        struct owner *owner = row->is_shm ? NULL : owners;
+        while (owner &&
+               (owner->is_shm || owner->device != row->device || owner->inode != row->inode))
             owner = owner->next;
         if (!owner)
             owner = new_owner(row);
