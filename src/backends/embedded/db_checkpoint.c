@@ -5,8 +5,6 @@
  * waiting for anybody (PASSIVE). When readers have kept it from starting anew and it grew on, they
  * are waited for a moment (RESTART). Readers of this library never hold a snapshot between calls,
  * so the second is for foreign ones. A failed checkpoint loses nothing: the log stays as it is. */
-#include <stdio.h>
-#include <unistd.h>
 #include "db_internal.h"
 
 enum { WAL_HEADER_BYTES = 32, WAL_FRAME_HEADER_BYTES = 24 };
@@ -32,7 +30,6 @@ static rag_status checkpoint(struct db *db, int mode, int64_t wait_until_ns, rag
     c->busy_until_ns = wait_until_ns;
     int pages = 0, moved = 0;
     const int code = sqlite3_wal_checkpoint_v2(c->base.sqlite, "main", mode, &pages, &moved);
-    fprintf(stderr,"CKPT pid %d mode %d code %d pages %d moved %d wal %ld\n",getpid(),mode,code,pages,moved,(long)db->wal_bytes);
     rag_status status = RAG_OK;
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
         status = db_fail(&c->base, code, "checkpoint", err);
