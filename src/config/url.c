@@ -1,7 +1,9 @@
 /* Parsing of store URLs.
  *
- * One pass over NUL-terminated text; everything decoded goes into an arena. The parser is stricter than RFC 3986 asks: what looks like a mistake (a bad escape, an option
- * twice, an option without a value) is refused, because a wrong guess would open a wrong store. */
+ * One pass over NUL-terminated text; everything decoded goes into an arena. The parser is stricter
+ * than RFC 3986 asks: what looks like a mistake (a bad escape, an option twice, an option without a
+ * value) is refused, because a wrong guess would open a wrong store. Messages name the part that is
+ * wrong and never its value: it may be a password. */
 #include "url.h"
 
 #include <string.h>
