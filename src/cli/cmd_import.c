@@ -244,33 +244,66 @@ static int check_source(const char *directory)
     return STATUS_OK;
 }
 
-static int run_import(invocation *in)
-{
-    rag_error err = RAG_ERROR_INIT;
-    rag_store *store = NULL;
-    rag_result *report = NULL;
-    progress bar;
-    double started = seconds_now();
-    unsigned flags = RAG_OPEN_BUILD;
-    flags |= args_given(&in->args, "replace") ? (unsigned)RAG_OPEN_REPLACE : 0;
-    signal(SIGPIPE, SIG_IGN); /* a log that goes away must not end hours of work */
+/* ---- nothing is left of an import that failed --------------------------------------------------- */
 
-    int status = check_source(word(in, 0));
-    if (status == STATUS_OK) {
-        status = open_store(in, word(in, 1), flags, &store);
+/* The directory that a store of this name is in; "" when it has none. */
+static void directory_of(const invocation *in, const char *url, text *directory)
+{
+    rag_open_options options = RAG_OPEN_OPTIONS_INIT;
+    rag_result *values = NULL;
+    options.workspace = args_text(&in->args, "workspace", NULL);
+    text_add(directory, "");
+    if (rag_config_explain(url, &options, &values, NULL) != RAG_OK) {
+        return;
     }
-    if (status != STATUS_OK) {
-        return status;
+    for (size_t i = 0; i < rag_result_count(values); i++) {
+        const rag_row *row = rag_result_row(values, i);
+        if (row->key.len == strlen("location") && memcmp(row->key.data, "location", 8) == 0) {
+            text_clear(directory);
+            json_add_plain(directory, row->value);
+        }
     }
-    if (build(in, store, &bar, &report, &err) != RAG_OK) {
-        rag_store_close(store); /* takes away what was built */
-        rag_result_free(report);
-        return import_failed(in, &err);
+    while (directory->len > 1 && directory->data[directory->len - 1] == '/') {
+        directory->data[--directory->len] = '\0';
     }
+    rag_result_free(values);
+}
+
+/* How many directories at the end of `path` are not there yet. */
+static size_t missing_levels(const char *path)
+{
+    struct stat st;
+    size_t levels = 0;
+    char *part = cli_strdup(path);
+    while (part[0] && stat(part, &st) != 0) {
+        char *slash = strrchr(part, '/');
+        levels++;
+        part[slash ? (size_t)(slash - part) : 0] = '\0';
+    }
+    free(part);
+    return levels;
+}
+
+/* Remove so many directories at the end of `path`, as long as they are empty. */
+static void remove_levels(const char *path, size_t levels)
+{
+    char *part = cli_strdup(path);
+    while (levels-- > 0 && part[0] && rmdir(part) == 0) {
+        char *slash = strrchr(part, '/');
+        part[slash ? (size_t)(slash - part) : 0] = '\0';
+    }
+    free(part);
+}
+
+/* ---- the command ------------------------------------------------------------------------------ */
+
+static int report_import(const invocation *in, rag_store *store, const rag_result *report,
+                         double seconds)
+{
     text location = { 0 };
     store_location(store, &in->ctx, &location);
-    rag_store_close(store);
-    outcome o = { report, word(in, 1), location.data, 0, seconds_now() - started };
+    rag_store_close(store); /* before its files are measured */
+    outcome o = { report, word(in, 1), location.data, 0, seconds };
     o.store_bytes = directory_bytes(location.data);
     print_warnings(report);
     if (in->json) {
@@ -279,8 +312,38 @@ static int run_import(invocation *in)
         print_table(&o);
     }
     text_free(&location);
-    rag_result_free(report);
     return STATUS_OK;
+}
+
+static int run_import(invocation *in)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = NULL;
+    rag_result *report = NULL;
+    text directory = { 0 };
+    progress bar;
+    double started = seconds_now();
+    unsigned flags = RAG_OPEN_BUILD;
+    flags |= args_given(&in->args, "replace") ? (unsigned)RAG_OPEN_REPLACE : 0;
+    signal(SIGPIPE, SIG_IGN); /* a log that goes away must not end hours of work */
+
+    int status = check_source(word(in, 0));
+    if (status != STATUS_OK) {
+        return status;
+    }
+    directory_of(in, word(in, 1), &directory);
+    size_t levels = missing_levels(directory.data);
+    status = open_store(in, word(in, 1), flags, &store);
+    if (status == STATUS_OK && build(in, store, &bar, &report, &err) == RAG_OK) {
+        status = report_import(in, store, report, seconds_now() - started);
+    } else {
+        rag_store_close(store); /* takes away what was built */
+        remove_levels(directory.data, levels);
+        status = status == STATUS_OK ? import_failed(in, &err) : status;
+    }
+    text_free(&directory);
+    rag_result_free(report);
+    return status;
 }
 
 static const char *const elements[] = { "float16", "float32", NULL };

@@ -148,12 +148,18 @@ static int run_command(const command *c, int argc, char **argv)
     return status;
 }
 
-/* A full disk is an error; a reader that has seen enough is not, and needs no message. */
+/* A full disk is an error; a reader that has seen enough is not, and needs no message. stdio does
+ * not keep the reason of a write that failed before: one more byte brings it up again. */
 static int finish_output(int status)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) {
         return status;
+    }
+    if (errno == 0) {
+        clearerr(stdout);
+        (void)putchar('\n');
+        (void)fflush(stdout);
     }
     int reason = errno;
     if (reason == EPIPE) {

@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { WIDTH_UNKNOWN = 100, WIDTH_LEAST = 40, GAP = 2 };
+enum { WIDTH_UNKNOWN = 100, WIDTH_LEAST = 40, READING_LEAST = 12, GAP = 2 };
 
 size_t screen_width(void)
 {
@@ -125,7 +125,8 @@ void table_print(table *t, unsigned indent)
             widths[c] = width > widths[c] ? width : widths[c];
         }
         if (t->kinds[c] == COLUMN_READING) {
-            size_t left = screen_width() > taken + 20 ? screen_width() - taken : 20;
+            size_t left =
+                screen_width() > taken + READING_LEAST ? screen_width() - taken : READING_LEAST;
             widths[c] = widths[c] > left ? left : widths[c];
         }
         taken += widths[c] + GAP;

@@ -66,13 +66,12 @@ static void draw(progress *p, const rag_progress *r)
         }
     }
     if (r->items_done > 0) {
-        double stage_took = seconds_now() - p->stage_started;
         text_add(&line, "  ");
         text_add_count(&line, r->items_done);
         text_add(&line, " rows");
-        if (stage_took > 0.5) {
+        if (took > 0.5) {
             text_add(&line, ", ");
-            text_add_count(&line, (uint64_t)((double)r->items_done / stage_took));
+            text_add_count(&line, (uint64_t)((double)r->items_done / took));
             text_add(&line, "/s");
         }
     }
@@ -83,8 +82,8 @@ static void draw(progress *p, const rag_progress *r)
     text_free(&line);
 }
 
-/* The line that a log gets when a stage is over. */
-static void print_stage(const progress *p)
+/* The line that a log gets when a stage is over; `now` is how far the call has come by then. */
+static void print_stage(const progress *p, const rag_progress *now)
 {
     text line = { 0 };
     if (p->is_terminal || p->stage[0] == '\0') {
@@ -92,41 +91,51 @@ static void print_stage(const progress *p)
     }
     text_add(&line, p->stage);
     text_add(&line, ": ");
-    if (p->last.items_done > 0) {
-        text_add_count(&line, p->last.items_done);
-        text_add(&line, " rows, ");
+    if (now->items_done > p->first.items_done) {
+        uint64_t rows = now->items_done - p->first.items_done;
+        text_add_count(&line, rows);
+        text_add(&line, rows == 1 ? " row, " : " rows, ");
+    }
+    if (now->bytes_done > p->first.bytes_done) {
+        text_add_size(&line, now->bytes_done - p->first.bytes_done);
+        text_add(&line, ", ");
     }
     text_add_seconds(&line, seconds_now() - p->stage_started);
-    if (p->last.bytes_total > 0) {
-        text_add(&line, ", ");
-        text_add_size(&line, p->last.bytes_done);
-        text_add(&line, " of ");
-        text_add_size(&line, p->last.bytes_total);
-        text_add(&line, " read");
+    if (now->bytes_total > 0) {
+        text_printf(&line, " (%.0f %% of all)",
+                    100 * (double)now->bytes_done / (double)now->bytes_total);
     }
     fprintf(stderr, "%s\n", line.data);
     text_free(&line);
 }
 
-void progress_stage(progress *p, const char *stage)
+/* Go over to another stage, which begins with this report. */
+static void change_stage(progress *p, const char *stage, const rag_progress *report)
 {
     if (strncmp(p->stage, stage, sizeof p->stage - 1) == 0) {
         return;
     }
-    print_stage(p);
+    print_stage(p, report);
     snprintf(p->stage, sizeof p->stage, "%s", stage);
     p->stage_started = seconds_now();
-    p->drawn = 0;
-    p->last = (rag_progress){ 0 };
+    p->first = p->last = *report;
+}
+
+void progress_stage(progress *p, const char *stage)
+{
+    const rag_progress nothing = { 0 };
+    print_stage(p, &p->last);
+    p->stage[0] = '\0';
+    change_stage(p, stage, &nothing);
     if (p->is_terminal) {
-        draw(p, &p->last);
+        draw(p, &nothing);
     }
 }
 
 void progress_report(void *user, const rag_progress *report)
 {
     progress *p = user;
-    progress_stage(p, report->stage ? report->stage : "");
+    change_stage(p, report->stage ? report->stage : "", report);
     p->last = *report;
     double now = seconds_now();
     if (p->is_terminal && now - p->drawn >= redraw_seconds) {
@@ -137,7 +146,7 @@ void progress_report(void *user, const rag_progress *report)
 
 void progress_end(progress *p)
 {
-    print_stage(p);
+    print_stage(p, &p->last);
     if (p->is_shown) {
         fputs("\r\x1b[K", stderr);
         fflush(stderr);

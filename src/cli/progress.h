@@ -8,9 +8,9 @@ typedef struct progress {
     int is_terminal;
     int is_shown;          /* a bar stands on the screen */
     double started, drawn; /* seconds on the monotonic clock; 0: never */
-    double stage_started;
     char stage[64];
-    rag_progress last; /* of this stage */
+    double stage_started;
+    rag_progress first, last; /* reports of this stage; they count from the start of the call */
 } progress;
 
 /* Writes to standard error: the bar when that is a terminal, else a line for each stage. */

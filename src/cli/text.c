@@ -282,8 +282,10 @@ void text_add_count(text *t, uint64_t count)
 
 void text_add_seconds(text *t, double seconds)
 {
-    if (seconds < 0.9995) {
-        text_printf(t, seconds < 0.00995 ? "%.2f ms" : "%.0f ms", seconds * 1e3);
+    if (seconds <= 0) {
+        text_add(t, "0 ms");
+    } else if (seconds < 0.9995) {
+        text_printf(t, seconds < 0.001 ? "%.2f ms" : "%.0f ms", seconds * 1e3);
     } else if (seconds < 59.95) {
         text_printf(t, "%.1f s", seconds);
     } else {

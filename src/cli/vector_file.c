@@ -105,12 +105,12 @@ static int check_values(const float *vector, size_t n, text *complaint)
 int vector_file_read(const char *path, int raw, float **vector, size_t *dimension, text *complaint)
 {
     int is_stdin = strcmp(path, "-") == 0;
+    errno = 0;
     FILE *f = is_stdin ? stdin : fopen(path, "rb");
     text bytes = { 0 };
     text what = { 0 };
     float *numbers = NULL;
     size_t n = 0;
-    errno = 0;
     int ok = f && read_all(f, &bytes);
     if (!ok) {
         text_add(&what, strerror(errno ? errno : EIO));
