@@ -185,7 +185,7 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
     f->job = (struct lightrag_job){ &f->input, im->file->name_space, &f->sink, NULL, &f->summary };
     im->writer.file = im->file;
     im->writer.dimension = 0;
-    rag_status status = look_around(im, 0, err);
+    rag_status status = look_around(im, 1, err);
     if (status == RAG_OK)
         status = im->queue ? run_together(f, err) : run_alone(f, err);
     if (status == RAG_OK)
