@@ -20,7 +20,7 @@
 #include "core/error.h"
 #include "rotate.h"
 
-enum { LANES = 16, CACHE_LINE = 64 };
+enum { CACHE_LINE = 64 };
 
 /* 1 - w^2 of a typical row, rounded down so that the query's own error is rather over-stated. */
 #define COARSE_SPREAD 0.35f
@@ -31,49 +31,24 @@ enum { LANES = 16, CACHE_LINE = 64 };
  * normal variable cut at 0 and at 4 * 0.335 deviations, the means of the four parts are +-0.577 and
  * +-1.804: weight 0.516. */
 #define PLANE_WEIGHT 0.516f
+#define GOOD_W2 0.9875f
 
 /* ---- rows ---------------------------------------------------------------------------------------- */
 
-/* x . r and |x|^2 of the sixteen-point grid with `inverse` = 1 / step. */
-struct fit {
-    float dot, norm2;
-};
-
-static inline float grid_cell(float value, float inverse)
+/* 1 / step of a grid that lies close to r in direction. The components of a rotated row are near
+ * normal, for which 0.335 standard deviations is best and gives w^2 = 0.9885; a row for which it does
+ * not is tried with a finer and a coarser one. */
+static float best_grid(const float *r, size_t n, float norm2, struct grid_fit *best)
 {
-    const float cell = value * inverse + 8.0f;
-    return cell < 0.0f ? 0.0f : cell > 15.0f ? 15.0f : cell;
-}
-
-static struct fit try_grid(const float *r, size_t n, float inverse)
-{
-    float dot[LANES] = { 0 }, norm2[LANES] = { 0 };
-    for (size_t i = 0; i < n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) {
-            const float x = (float)(int32_t)grid_cell(r[i + j], inverse) - 7.5f;
-            dot[j] += x * r[i + j];
-            norm2[j] += x * x;
-        }
-    struct fit fit = { 0, 0 };
-    for (size_t j = 0; j < LANES; j++) {
-        fit.dot += dot[j];
-        fit.norm2 += norm2[j];
-    }
-    return fit;
-}
-
-/* 1 / step of the grid that lies closest to r in direction. The components of a rotated row are near
- * normal, for which 0.335 standard deviations is best; a row may differ, so a few are tried. */
-static float best_grid(const float *r, size_t n, float deviation, struct fit *best)
-{
-    static const float steps[] = { 0.335f, 0.30f, 0.37f, 0.26f, 0.42f };
-    float best_inverse = 0, best_quality = -1;
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    static const float steps[] = { 0.335f, 0.30f, 0.37f };
+    const float deviation = sqrtf(norm2 / (float)n);
+    float best_inverse = 0, best_w2 = -1;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && best_w2 < GOOD_W2; i++) {
         const float inverse = 1.0f / (steps[i] * deviation);
-        const struct fit fit = try_grid(r, n, inverse);
-        const float quality = fit.dot / sqrtf(fit.norm2);
-        if (quality > best_quality) {
-            best_quality = quality;
+        const struct grid_fit fit = kernels_get()->row_fit(r, n, inverse);
+        const float w2 = fit.dot * fit.dot / (fit.norm2 * norm2);
+        if (w2 > best_w2) {
+            best_w2 = w2;
             best_inverse = inverse;
             *best = fit;
         }
@@ -81,37 +56,8 @@ static float best_grid(const float *r, size_t n, float deviation, struct fit *be
     return best_inverse;
 }
 
-/* Sums over a row of r times +1 or -1 by its sign bit, and by the first plane's bit; and of the
- * product of the two. */
-struct plane_sums {
-    float sign, plane;
-    int32_t both;
-};
-
-/* Pack the cells of 64 dimensions. */
-static void pack_word(const float *r, float inverse, uint64_t *sign, uint64_t *planes, size_t words,
-                      struct plane_sums *sums)
-{
-    uint64_t bits[FINE_BITS] = { 0 };
-    float sign_sum = 0, plane_sum = 0;
-    for (size_t j = 0; j < WORD_BITS; j++) {
-        const uint64_t cell = (uint64_t)(int32_t)grid_cell(r[j], inverse);
-        for (size_t b = 0; b < FINE_BITS; b++)
-            bits[b] |= (cell >> b & 1) << j;
-        sign_sum += cell & 8 ? r[j] : -r[j];
-        plane_sum += cell & 4 ? r[j] : -r[j];
-    }
-    sums->sign += sign_sum;
-    sums->plane += plane_sum;
-    sums->both += WORD_BITS - 2 * __builtin_popcountll(bits[3] ^ bits[2]);
-    *sign = bits[3];
-    planes[0] = bits[2];
-    planes[words] = bits[1];
-    planes[2 * words] = bits[0];
-}
-
 /* The factors b and e of a code with the given x . r and |x|^2. */
-static void factors_of(struct fit fit, float norm2, float dims, float *b, float *e)
+static void factors_of(struct grid_fit fit, float norm2, float dims, float *b, float *e)
 {
     *b = norm2 / fit.dot;
     const float w2 = fit.dot * fit.dot / (fit.norm2 * norm2);
@@ -123,22 +69,24 @@ void code_row(const float *rotated, size_t words, uint64_t *sign, uint64_t *plan
               struct row_factors *f)
 {
     const size_t n = words * WORD_BITS;
-    const float norm2 = portable_dot_f32(rotated, rotated, n); /* the same bits at every level */
-    const float deviation = sqrtf(norm2 / (float)n);
+    const struct kernels *k = kernels_get();
+    const float norm2 = k->row_dot(rotated, rotated, n);
     memset(sign, 0, words * sizeof *sign);
     memset(planes, 0, FINE_PLANES * words * sizeof *planes);
     f->coarse_b = f->coarse_e = f->middle_b = f->middle_e = f->fine_b = f->fine_e = 0;
-    if (!(deviation > 1e-18f)) /* the row is the mean: every estimate is exact without a code */
+    if (!isfinite(norm2)) { /* for the builder to refuse */
+        f->coarse_b = NAN;
         return;
-    struct fit fine = { 0, 0 };
-    const float inverse = best_grid(rotated, n, deviation, &fine);
-    struct plane_sums sums = { 0, 0, 0 };
-    for (size_t i = 0; i < words; i++)
-        pack_word(rotated + i * WORD_BITS, inverse, sign + i, planes + i, words, &sums);
-    const struct fit coarse = { sums.sign, (float)n };
-    const struct fit middle = { sums.sign + PLANE_WEIGHT * sums.plane,
-                                (float)n * (1 + PLANE_WEIGHT * PLANE_WEIGHT) +
-                                    2 * PLANE_WEIGHT * (float)sums.both };
+    }
+    if (!(norm2 > 1e-30f)) /* the row is the mean: every estimate is exact without a code */
+        return;
+    struct grid_fit fine = { 0, 0 };
+    const float inverse = best_grid(rotated, n, norm2, &fine);
+    const struct plane_sums sums = k->row_pack(rotated, words, inverse, sign, planes);
+    const struct grid_fit coarse = { sums.sign, (float)n };
+    const struct grid_fit middle = { sums.sign + PLANE_WEIGHT * sums.plane,
+                                     (float)n * (1 + PLANE_WEIGHT * PLANE_WEIGHT) +
+                                         2 * PLANE_WEIGHT * (float)sums.both };
     factors_of(coarse, norm2, (float)n, &f->coarse_b, &f->coarse_e);
     factors_of(middle, norm2, (float)n, &f->middle_b, &f->middle_e);
     factors_of(fine, norm2, (float)n, &f->fine_b, &f->fine_e);
@@ -147,19 +95,16 @@ void code_row(const float *rotated, size_t words, uint64_t *sign, uint64_t *plan
 float code_centre(vindex_metric metric, const float *row, const float *mean, uint32_t dim,
                   size_t words, float *out)
 {
+    const struct kernels *k = kernels_get();
     float scale = 1;
     if (metric == VINDEX_COSINE) {
-        const float norm = sqrtf(portable_dot_f32(row, row, dim));
-        scale = norm > 0 ? 1.0f / norm : 0.0f;
+        const float norm = sqrtf(k->row_dot(row, row, dim));
+        scale = norm > 0 && isfinite(norm) ? 1.0f / norm : 0.0f; /* scored by nobody either */
     }
-    double along = 0, norm2 = 0;
-    for (size_t i = 0; i < dim; i++) {
+    for (size_t i = 0; i < dim; i++)
         out[i] = row[i] * scale - mean[i];
-        along += (double)out[i] * mean[i];
-        norm2 += (double)out[i] * out[i];
-    }
     memset(out + dim, 0, (words * WORD_BITS - dim) * sizeof *out);
-    return (float)(metric == VINDEX_L2 ? -norm2 : along);
+    return metric == VINDEX_L2 ? -k->row_dot(out, out, dim) : k->row_dot(out, mean, dim);
 }
 
 /* ---- queries ------------------------------------------------------------------------------------- */

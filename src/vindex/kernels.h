@@ -26,6 +26,18 @@ struct query_bits {
     const int8_t *fine; /* words * WORD_BITS */
 };
 
+/* x . r and |x|^2 of a row r on the sixteen-point grid. */
+struct grid_fit {
+    float dot, norm2;
+};
+
+/* Sums over a row of r times +1 or -1 by its sign bit, and by the first plane's bit; and of the
+ * product of the two. */
+struct plane_sums {
+    float sign, plane;
+    int32_t both;
+};
+
 struct kernels {
     /* sums[i] = sum of the coarse query over the set bits of code i */
     void (*scan)(const struct query_bits *q, const uint64_t *codes, size_t rows, int32_t *sums);
@@ -40,6 +52,12 @@ struct kernels {
     float (*dot_norm_f16)(const float *query, const void *row, size_t n, float *norm2);
     void (*f16_to_f32)(const void *src, size_t n, float *dst);
     void (*f16_from_f32)(const float *src, size_t n, void *dst); /* all are known to fit */
+    /* Coding of rows; the same bits at every level. See row_loops.h. */
+    void (*row_hadamard)(float *values, size_t n);
+    struct grid_fit (*row_fit)(const float *r, size_t n, float inverse);
+    struct plane_sums (*row_pack)(const float *r, size_t words, float inverse, uint64_t *sign,
+                                  uint64_t *planes);
+    float (*row_dot)(const float *a, const float *b, size_t n);
     int needs_table; /* 1: scan uses `table`, 0: `planes` */
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "row_loops.h"
 
 enum { STEP = 16 }; /* elements per turn of the exact kernels */
 
@@ -224,7 +225,10 @@ static void f16_from_f32(const float *src, size_t n, void *dst)
     portable_f16_from_f32(src + whole, n - whole, to + whole * 2);
 }
 
+ROW_LOOPS
+
 const struct kernels kernels_avx2 = {
+    ROW_LOOPS_ENTRIES,
     .scan = scan,
     .fine = fine,
     .dot_f32 = dot_f32,

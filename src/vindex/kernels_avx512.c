@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "row_loops.h"
 
 enum { ROWS = 8 }; /* rows of a scan that are reduced together */
 
@@ -205,7 +206,10 @@ static void f16_from_f32(const float *src, size_t n, void *dst)
     }
 }
 
+ROW_LOOPS
+
 const struct kernels kernels_avx512 = {
+    ROW_LOOPS_ENTRIES,
     .scan = scan,
     .fine = fine,
     .dot_f32 = dot_f32,

@@ -3,6 +3,7 @@
  * sum over set bits of a four-bit query = popcount of the code against each bit plane, weighted
  * 1, 2, 4 and -8 (two's complement). */
 #include "kernels.h"
+#include "row_loops.h"
 
 static void scan(const struct query_bits *q, const uint64_t *codes, size_t rows, int32_t *sums)
 {
@@ -20,7 +21,10 @@ static void scan(const struct query_bits *q, const uint64_t *codes, size_t rows,
     }
 }
 
+ROW_LOOPS
+
 const struct kernels kernels_popcnt = {
+    ROW_LOOPS_ENTRIES,
     .scan = scan,
     .fine = portable_fine,
     .dot_f32 = portable_dot_f32,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "row_loops.h"
 
 enum { LANES = 16 }; /* partial sums: shortens rounding chains and lets the compiler vectorise */
 
@@ -155,7 +156,10 @@ void portable_f16_from_f32(const float *src, size_t n, void *dst)
     }
 }
 
+ROW_LOOPS
+
 const struct kernels kernels_portable = {
+    ROW_LOOPS_ENTRIES,
     .scan = scan,
     .fine = portable_fine,
     .dot_f32 = portable_dot_f32,

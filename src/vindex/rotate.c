@@ -8,7 +8,7 @@
  * signs are part of the file format: they follow from the seed by splitmix64, bit by bit. */
 #include "rotate.h"
 
-#include <math.h>
+#include "kernels.h"
 
 static uint64_t splitmix64(uint64_t *state)
 {
@@ -28,33 +28,9 @@ void rotate_signs(uint64_t seed, size_t padded, float *signs)
     }
 }
 
-/* n is a power of two, at least 8. */
-static void hadamard(float *values, size_t n)
-{
-    for (size_t i = 0; i < n; i += 4) { /* the two shortest strides at once */
-        float *v = values + i;
-        const float a = v[0] + v[1], b = v[0] - v[1], c = v[2] + v[3], d = v[2] - v[3];
-        v[0] = a + c;
-        v[1] = b + d;
-        v[2] = a - c;
-        v[3] = b - d;
-    }
-    for (size_t half = 4; half < n; half *= 2)
-        for (size_t start = 0; start < n; start += 2 * half) {
-            float *restrict low = values + start, *restrict high = low + half;
-            for (size_t i = 0; i < half; i++) {
-                const float a = low[i], b = high[i];
-                low[i] = a + b;
-                high[i] = a - b;
-            }
-        }
-    const float scale = 1.0f / sqrtf((float)n);
-    for (size_t i = 0; i < n; i++)
-        values[i] *= scale;
-}
-
 void rotate_apply(const float *signs, size_t padded, float *values)
 {
+    const struct kernels *k = kernels_get();
     size_t power = 64;
     while (power * 2 <= padded)
         power *= 2;
@@ -62,8 +38,8 @@ void rotate_apply(const float *signs, size_t padded, float *values)
         const float *sign = signs + round * padded;
         for (size_t i = 0; i < padded; i++)
             values[i] *= sign[i];
-        hadamard(values, power);
+        k->row_hadamard(values, power);
         if (power != padded)
-            hadamard(values + (padded - power), power);
+            k->row_hadamard(values + (padded - power), power);
     }
 }

@@ -105,7 +105,7 @@ static void recall_is_high_on_every_set_and_dimension(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
         for (int set = 0; set < DATA_SETS; set++)
-            check_recall((enum data_set)set, dims[i], 2000, VINDEX_COSINE);
+            check_recall((enum data_set)set, dims[i], 1500, VINDEX_COSINE);
 }
 
 static void recall_holds_for_the_other_metrics(void **state)
