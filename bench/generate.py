@@ -26,6 +26,8 @@ def parse_arguments():
     parser.add_argument("--dim", type=int, default=1024, help="dimensions of the vectors, at least 8 (default 1024)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default 1)")
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=2, help="processes (default 2); same bytes")
+    parser.add_argument("--latin", action="store_true", help="no letters beyond U+00FF in names and texts: such files "
+                        "cost Python, and so the peers, a quarter of the memory")
     parser.add_argument("--matrix-first", action="store_true", help='vector files with "matrix" before "data"')
     parser.add_argument("--legacy-cache", action="store_true", help="answers nested as {mode: {hash: entry}}")
     parser.add_argument("--no-write-seq", action="store_true", help="vector rows without __write_seq__")
@@ -41,7 +43,7 @@ def main():
     os.makedirs(options.folder, exist_ok=True)
     if any(name.startswith(("kv_store_", "vdb_", "graph_")) for name in os.listdir(options.folder)):
         sys.exit(f"generate.py: {options.folder} already holds a collection; name an empty folder")
-    plan = structure.Structure(options.scale, options.seed)
+    plan = structure.Structure(options.scale, options.seed, options.latin)
     source = text.TextSource(BOOK, options.seed)
 
     def write(part):

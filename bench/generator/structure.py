@@ -41,7 +41,15 @@ def _decorated(rng, script):
     return form.format(*[_title(rng, script, 1) for _ in range(form.count("{}"))])
 
 
-def _entity_name(rng):
+def _entity_name(rng, latin):
+    """A name; `latin` keeps it within the letters that Python stores in one byte."""
+    while True:
+        name = _any_entity_name(rng)
+        if not latin or max(name, default="") < "\u0100":
+            return name
+
+
+def _any_entity_name(rng):
     kind = rng.random()
     script = words.CHINESE if kind < 0.09 else words.CYRILLIC if kind < 0.15 else words.LATIN
     kind = rng.random()
@@ -60,12 +68,13 @@ def _entity_name(rng):
 class Document:
     """A row of doc_status; `first` and `chunks` give its run of chunk numbers."""
 
-    def __init__(self, number, name, first, chunks, rng):
+    def __init__(self, number, name, first, chunks, rng, latin):
         self.number, self.file_name, self.first, self.chunks = number, name, first, chunks
         self.id = "doc-" + md5(name)
         self.created = BASE_TIME + number * SECONDS_PER_DOCUMENT
         kind = rng.random()
         self.script = words.CHINESE if kind < 0.05 else words.CYRILLIC if kind < 0.09 else words.LATIN
+        self.script = words.LATIN if latin else self.script
         self.topic = int(256 * rng.random() ** 1.6)
         self.microseconds = int(rng.integers(1_000_000))
         self.track = rng.bytes(4).hex()
@@ -81,7 +90,8 @@ def _count(kind, scale):
 class Structure:
     """All of it. Lists are indexed by the number of the document, chunk, entity or relation."""
 
-    def __init__(self, scale, seed):
+    def __init__(self, scale, seed, latin=False):
+        self.latin = latin
         rng = np.random.default_rng([seed, 1])
         self.answers = _count("answers", scale)
         self._make_documents(rng, _count("documents", scale), _count("chunks", scale))
@@ -100,9 +110,9 @@ class Structure:
         self.documents, self.chunk_ids, self.chunk_document = [], [], []
         names, first = set(), 0
         for number in range(documents):
-            name = self._file_name(rng, names)
+            name = self._file_name(rng, names, self.latin)
             count = int(ends[number]) - first
-            document = Document(number, name, first, count, rng)
+            document = Document(number, name, first, count, rng, self.latin)
             self.documents.append(document)
             for order in range(count):
                 self.chunk_ids.append(document.chunk_id(order))
@@ -111,9 +121,9 @@ class Structure:
         self.chunks = len(self.chunk_ids)
 
     @staticmethod
-    def _file_name(rng, taken):
+    def _file_name(rng, taken, latin):
         while True:
-            script = words.CHINESE if rng.random() < 0.04 else words.LATIN
+            script = words.CHINESE if rng.random() < 0.04 and not latin else words.LATIN
             parts = [words.invented_word(rng, script) for _ in range(int(rng.integers(1, 5)))]
             name = "-_ "[rng.integers(3)].join(parts) + FILE_ENDINGS[rng.integers(len(FILE_ENDINGS))]
             if name not in taken:
@@ -125,7 +135,7 @@ class Structure:
     def _make_entities(self, rng, count):
         taken, self.names = set(), []
         while len(self.names) < count:
-            name = _entity_name(rng)
+            name = _entity_name(rng, self.latin)
             if name and name not in taken:
                 taken.add(name)
                 self.names.append(name)

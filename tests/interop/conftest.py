@@ -14,12 +14,16 @@ import environment  # noqa: E402  (found by the line above)
 
 
 @pytest.fixture(scope="session")
-def run_python():
-    """run_python(script, *arguments) -> what it printed; a failure shows the child's standard error."""
-    python = environment.lightrag_python()
+def lightrag_python():
+    """Path of a Python that can import lightrag 1.5.7 and networkx."""
+    return environment.lightrag_python()
 
+
+@pytest.fixture(scope="session")
+def run_python(lightrag_python):
+    """run_python(script, *arguments) -> what it printed; a failure shows the child's standard error."""
     def run(script, *arguments):
-        done = subprocess.run([python, str(ROOT / script), *map(str, arguments)], capture_output=True, text=True,
+        done = subprocess.run([lightrag_python, str(ROOT / script), *map(str, arguments)], capture_output=True, text=True,
                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

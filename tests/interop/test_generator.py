@@ -140,6 +140,11 @@ def test_variants_for_importers(run_python, read_with_lightrag, tmp_path):
     assert load(copy, "llm_response_cache").keys() == load(plain, "llm_response_cache").keys()
 
 
+def test_latin_keeps_within_one_byte(run_python, tmp_path):
+    highest = [max(path.read_text(encoding="utf-8")) for path in generated(run_python, tmp_path, "--latin").iterdir()]
+    assert len(highest) == 12 and max(highest) <= "\u00ff"
+
+
 def test_the_committed_sample_is_the_generator_s(run_python, tmp_path):
     sample = pathlib.Path(__file__).resolve().parents[1] / "data" / "mini"
     run_python("bench/generate.py", tmp_path / "mini", "--scale", "0.0002", "--dim", "32")
