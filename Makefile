@@ -3,7 +3,7 @@ BUILD := build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: all configure demo check test fuzz install format clean
+.PHONY: all configure demo check test fuzz bench install format clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -30,6 +30,10 @@ fuzz: export FUZZ_SECONDS ?= 300
 fuzz:
 	@scripts/bootstrap test
 	@scripts/run-tests fuzz
+
+# what it costs, beside its peers; options: bench/run --help
+bench: all
+	@bench/run
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)

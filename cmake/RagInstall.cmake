@@ -29,7 +29,5 @@ install(DIRECTORY include/ragstore DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES
 install(FILES ${CMAKE_BINARY_DIR}/ragstore.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${CMAKE_BINARY_DIR}/ragstoreConfig.cmake ${CMAKE_BINARY_DIR}/ragstoreConfigVersion.cmake
     DESTINATION ${RAG_PACKAGE_DIR})
-if(TARGET ragstore_command)
-    install(TARGETS ragstore_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+install(TARGETS ragstore_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL FILES_MATCHING PATTERN "*.1")

@@ -5,10 +5,6 @@
 # directly and so see symbols that the public libraries hide.
 function(rag_library NAME)
     cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
-    if(NOT ARG_SOURCES) # a folder that is still empty
-        file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${NAME}.c "typedef int ${NAME}_is_empty;\n")
-        set(ARG_SOURCES ${CMAKE_CURRENT_BINARY_DIR}/${NAME}.c)
-    endif()
     add_library(${NAME} STATIC ${ARG_SOURCES})
     target_compile_options(${NAME} PRIVATE ${RAG_WARNINGS})
     target_include_directories(${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
@@ -71,9 +67,6 @@ endfunction()
 # A program over the public headers and the static library only: the command, an example, a bench.
 function(rag_program NAME)
     cmake_parse_arguments(ARG "" "OUTPUT" "SOURCES;LINKS" ${ARGN})
-    if(NOT ARG_SOURCES) # a folder that is still empty
-        return()
-    endif()
     add_executable(${NAME} ${ARG_SOURCES})
     target_compile_options(${NAME} PRIVATE ${RAG_WARNINGS})
     target_link_libraries(${NAME} PRIVATE ragstore::static ${ARG_LINKS})
