@@ -58,7 +58,8 @@ function(rag_public_libraries)
     add_custom_target(ragstore_archive ALL DEPENDS ${ARCHIVE})
     add_library(ragstore_static STATIC IMPORTED GLOBAL)
     set_target_properties(ragstore_static PROPERTIES IMPORTED_LOCATION ${ARCHIVE}
-        INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/include INTERFACE_LINK_LIBRARIES "${SYSTEM}")
+        IMPORTED_NO_SYSTEM TRUE INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/include
+        INTERFACE_LINK_LIBRARIES "${SYSTEM}")
     add_dependencies(ragstore_static ragstore_archive)
     add_library(ragstore::static ALIAS ragstore_static)
 endfunction()
