@@ -131,8 +131,8 @@ static void expect_counter(struct env *e, const char *kind, const char *name, ui
 {
     const rag_row *row = namespace_row(e, kind, name);
     const uint64_t counter = row ? (uint64_t)row->number : 0;
-    CHECK(counter == wanted, "%s '%s': the counter says %llu, a scan sees %llu", kind, name,
-          (unsigned long long)counter, (unsigned long long)wanted);
+    CHECK(counter == wanted, "%s '%s': the counter says %llu, a scan sees %llu", kind,
+          name ? name : "", (unsigned long long)counter, (unsigned long long)wanted);
 }
 
 static void random_step(struct env *e, struct random *r)
