@@ -91,8 +91,10 @@ typedef struct rag_vector_query {
 
 #define RAG_VECTOR_QUERY_INIT { sizeof(rag_vector_query), NULL, 0, 10, -2.0, 1 /* VALUES */, 0 }
 
-/* The top_k nearest rows, best first, equal scores by id (bytes). Rows carry key, score, created_at and
- * what was asked. Fewer than top_k come only when there are no more (RAG_RESULT_EXHAUSTED).
+/* The top_k nearest rows, best first, equal scores by id (bytes). Rows carry key, score, created_at
+ * and what was asked. Fewer than top_k come only when there are no more (RAG_RESULT_EXHAUSTED).
+ * Without `exact` a backend may use an index that misses a row now and then: at least 0.99 of the
+ * best rows are found, and scores are those of the stored rows in any case.
  * Expected: RAG_E_NOT_FOUND (the space was not defined), RAG_E_MISMATCH (dimension), RAG_E_INVALID
  * (NaN, infinity, length zero). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_search(rag_store *store, const rag_context *ctx,

@@ -17,5 +17,6 @@ const struct conformance_backend conformance_example = {
         .offers = NEEDS_TRANSACTIONS | NEEDS_FLOAT16 | NEEDS_NUL | NEEDS_ATOMIC,
         .key_bytes_max = 65536,
         .score_tolerance = 1e-9,
+        .recall = 1,
     },
 };

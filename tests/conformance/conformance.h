@@ -41,6 +41,7 @@ struct quirks {
     unsigned offers;        /* NEEDS_* that are met */
     size_t key_bytes_max;   /* longest key that must work, 65536 unless the server cannot */
     double score_tolerance; /* how far scores may lie from those computed in double */
+    double recall;          /* share of the best rows that searches without `exact` find */
 };
 
 /* A case that is known to fail, or that does not apply: not run, but always printed. */
