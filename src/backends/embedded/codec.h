@@ -1,5 +1,6 @@
 /* How values are kept in BLOBs: a first byte that says how, then the bytes. 0: the JSON text as it
- * is; 1: one zstd frame with its content size. Large and compressible texts get zstd. */
+ * is; 1: one zstd frame with its content size, whose header may name a dictionary (dictionary.h).
+ * Texts that shrink get zstd. */
 #ifndef EMBEDDED_CODEC_H
 #define EMBEDDED_CODEC_H
 
@@ -9,6 +10,13 @@
 struct codec;
 struct codec *codec_new(void); /* NULL: out of memory. One per connection; not for two threads. */
 void codec_free(struct codec *c);
+
+/* Where dictionaries come from: *bytes is valid until the next use of `ctx`. */
+typedef rag_status (*codec_loader)(void *ctx, uint32_t id, rag_slice *bytes, rag_error *err);
+void codec_set_loader(struct codec *c, codec_loader load, void *ctx);
+
+/* Encode with this dictionary from now on; 0: without. */
+rag_status codec_use_dictionary(struct codec *c, uint32_t id, rag_error *err);
 
 /* Encode `text`; *out points into the codec until the next call of codec_encode(). */
 rag_status codec_encode(struct codec *c, rag_slice text, rag_slice *out, rag_error *err);

@@ -16,6 +16,7 @@
 
 #include "core/alloc.h"
 #include "db_internal.h"
+#include "dictionary.h"
 #include "sqlite_os.h"
 
 enum { HEADER_BYTES = 100, HEADER_VERSION_AT = 60, HEADER_APPLICATION_AT = 68 };
@@ -43,7 +44,8 @@ static int on_busy(void *argument, int count)
     const int64_t now = context_now_ns();
     if (count == 0)
         c->busy_since_ns = now;
-    if (now >= c->busy_until_ns || (c->ctx && context_check(c->ctx, NULL) != RAG_OK))
+    const int64_t until = c->busy_limit_ns ? c->busy_since_ns + c->busy_limit_ns : c->busy_until_ns;
+    if (now >= until || (c->ctx && context_check(c->ctx, NULL) != RAG_OK))
         return 0;
     int64_t pause = (now - c->busy_since_ns) / 8;
     pause = pause < 50000 ? 50000 : pause > 2000000 ? 2000000 : pause;
@@ -205,6 +207,8 @@ rag_status connection_open(struct db *db, const char *path, enum connection_kind
     rag_status status = RAG_OK;
     if (!c->base.statements || !c->base.codec)
         status = rag_fail_memory(err);
+    else
+        codec_set_loader(c->base.codec, dictionary_load, &c->base);
     connection_serve(c, ctx);
     int moved = status == RAG_OK;
     for (int attempt = 0; moved && status == RAG_OK; attempt++) {

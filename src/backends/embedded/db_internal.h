@@ -27,13 +27,15 @@ enum {
 };
 
 /* The write-ahead log: tried to be emptied at CHECKPOINT, again after each further STEP; readers
- * are waited for (at most RESTART_WAIT_MS) from RESTART on. The file is cut back to LIMIT. */
-#define WAL_CHECKPOINT_BYTES ((int64_t)64 * 1024 * 1024)
-#define WAL_RESTART_BYTES ((int64_t)80 * 1024 * 1024)
+ * are waited for from RESTART on. The file is cut back to LIMIT. With 8 readers that never pause on
+ * 2 busy cores the log then stays below 100 MB. */
+#define WAL_CHECKPOINT_BYTES ((int64_t)48 * 1024 * 1024)
+#define WAL_RESTART_BYTES ((int64_t)56 * 1024 * 1024)
 #define WAL_STEP_BYTES ((int64_t)8 * 1024 * 1024)
 #define WAL_LIMIT_BYTES ((int64_t)64 * 1024 * 1024)
-#define WAL_RESTART_WAIT_MS 50
-#define WAL_TRUNCATE_WAIT_MS 1000 /* when somebody asked for it */
+#define WAL_RESTART_WAIT_NS ((int64_t)50 * 1000 * 1000) /* doubled with each STEP, up to: */
+#define WAL_RESTART_WAIT_MAX_NS ((int64_t)400 * 1000 * 1000)
+#define WAL_TRUNCATE_WAIT_NS ((int64_t)1000 * 1000 * 1000) /* when somebody asked for it */
 
 #define DB_FILE "ragstore.db"
 #define LOCK_FILE "ragstore.lock"
@@ -44,6 +46,7 @@ struct connection {
     const rag_context *ctx;     /* of the call that runs; NULL between calls */
     int64_t busy_until_ns;      /* how long to wait for foreign locks */
     int64_t busy_since_ns;
+    int64_t busy_limit_ns; /* not 0: counted from the first time that a lock is busy instead */
     const char *wal_path;       /* SQLite's own string: sqlite_os_is_in_place() */
     int in_read;                /* a read transaction was begun */
     struct connection *next;    /* in the pool */
@@ -139,7 +142,6 @@ rag_status flush_under_turn(struct db *db, rag_error *err);
 /* ---- db_checkpoint.c ---- */
 void checkpoint_watch(struct connection *writer); /* learn the size of the log at each commit */
 void checkpoint_if_due(struct db *db, const rag_context *ctx);
-rag_status checkpoint_now(struct db *db, const rag_context *ctx, rag_error *err);
 
 /* ---- db_build.c ---- */
 rag_status build_start(struct db *db, const rag_context *ctx, rag_error *err);

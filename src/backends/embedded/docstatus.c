@@ -9,6 +9,7 @@
 #include "core/result.h"
 #include "core/slice.h"
 #include "db.h"
+#include "dictionary.h"
 #include "schema.h"
 #include "stores.h"
 
@@ -135,7 +136,8 @@ static rag_status docstatus_put_many(const rag_call *call, const rag_doc_fields 
     struct buffer path_order = BUFFER_INIT(LIMIT_VALUE_BYTES);
     struct db_write w;
     RAG_TRY(db_write_begin_durable(call, &w, err));
-    rag_status status = RAG_OK;
+    rag_status status =
+        dictionary_prepare(&w, NAMESPACE_ID_DOCS, &docs->value, sizeof *docs, n, err);
     for (size_t i = 0; i < n && status == RAG_OK; i++)
         status = put_doc(&w, &docs[i], &path_order, err);
     buffer_free(&path_order);

@@ -13,6 +13,7 @@
 #include "core/result.h"
 #include "core/slice.h"
 #include "db.h"
+#include "dictionary.h"
 #include "schema.h"
 #include "stores.h"
 
@@ -172,7 +173,8 @@ static rag_status graph_put_nodes(const rag_call *call, const rag_node *nodes, s
 {
     struct db_write w;
     RAG_TRY(db_write_begin(call, &w, err));
-    rag_status status = RAG_OK;
+    rag_status status =
+        dictionary_prepare(&w, NAMESPACE_ID_NODES, &nodes->value, sizeof *nodes, n, err);
     for (size_t i = 0; i < n && status == RAG_OK; i++) {
         if (i % CHECK_EVERY == 0)
             status = context_check(call->ctx, err);
@@ -268,7 +270,8 @@ static rag_status graph_put_edges(const rag_call *call, const rag_edge *edges, s
 {
     struct db_write w;
     RAG_TRY(db_write_begin(call, &w, err));
-    rag_status status = RAG_OK;
+    rag_status status =
+        dictionary_prepare(&w, NAMESPACE_ID_EDGES, &edges->value, sizeof *edges, n, err);
     for (size_t i = 0; i < n && status == RAG_OK; i++) {
         if (i % CHECK_EVERY == 0)
             status = context_check(call->ctx, err);

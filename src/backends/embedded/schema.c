@@ -7,6 +7,7 @@
  *    the large, and large values never bloat the trees that are searched.
  *  - `namespace` has one row for each namespace and one for the store: the counters of a commit and
  *    its token dirty one page together.
+ *  - `dictionary` holds what zstd learnt of the values of a namespace; frames name it by its id.
  *  - graph_adjacent carries the neighbour's label, so that the edges at a node are one range scan
  *    without a look-up per edge; it also finds the edge of a pair, so edges need no index of their
  *    own. A self loop has one row there and counts 2 in the degree.
@@ -30,6 +31,10 @@ const char schema_create[] =
     /* The newest token known to be durable; only flushes write it. */
     "CREATE TABLE durable(id INTEGER PRIMARY KEY CHECK (id = 0), token INTEGER NOT NULL);"
     "INSERT INTO durable VALUES (0, 0);"
+
+    "CREATE TABLE dictionary("
+    "  id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, bytes BLOB NOT NULL);"
+    "CREATE INDEX dictionary_namespace ON dictionary(namespace);"
 
     "CREATE TABLE kv("
     "  id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key BLOB NOT NULL,"

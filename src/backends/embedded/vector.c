@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "core/result.h"
 #include "core/slice.h"
+#include "dictionary.h"
 #include "schema.h"
 #include "stores.h"
 #include "vector_rows.h"
@@ -438,6 +439,7 @@ static rag_status put_items(struct db_write *w, const char *name, const rag_vect
     sqlite3_stmt *stmt;
     rag_status status;
     RAG_TRY_CLEANUP(space_load(w->conn, name, &space, err));
+    RAG_TRY_CLEANUP(dictionary_prepare(w, space.id, &items->value, sizeof *items, n, err));
     for (size_t i = 0; i < n; i++) {
         if (i % CHECK_EVERY == 0)
             RAG_TRY_CLEANUP(context_check(w->call->ctx, err));

@@ -1,0 +1,35 @@
+/* The parts of store_probe: commands on handles, and work that takes threads or a fork. */
+#ifndef PROCESS_STORE_PROBE_H
+#define PROCESS_STORE_PROBE_H
+
+#include <ragstore/ragstore.h>
+
+enum { HANDLES = 64, VALUE_MAX = 64 * 1024 * 1024 };
+
+struct handle {
+    rag_store *store;
+    rag_txn *txn;
+    char url[4096];
+};
+
+extern struct handle handles[HANDLES];
+
+/* One line of answer, at once. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "ok" and `token`, or "error KIND OUTCOME MESSAGE". */
+void say_outcome(rag_status status, rag_token token, const rag_error *err);
+
+rag_status put_text(struct handle *h, const char *key, const char *text, size_t len,
+                    int64_t wait_ms, rag_token *token, rag_error *err);
+rag_status open_handle(struct handle *h, const char *url, unsigned flags, rag_error *err);
+
+/* store_probe_work.c */
+void do_threads(struct handle *h, int threads, int each);
+void do_threads_flush(struct handle *h, int threads);
+void do_mixed(struct handle *h, int writers, int readers, int milliseconds);
+void do_orders(const char *url);
+void do_fork(struct handle *h);
+void do_fork_busy(struct handle *h, int threads);
+void do_fork_hold(struct handle *h);
+
+#endif
