@@ -16,7 +16,7 @@ add_link_options(-Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed)
 
 set(RAG_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wpointer-arith
-    -Wimplicit-fallthrough -Wswitch-enum)
+    -Wimplicit-fallthrough -Wswitch-enum -Wno-missing-field-initializers)
 if(RAGSTORE_WERROR)
     list(APPEND RAG_WARNINGS -Werror)
 endif()
