@@ -2,6 +2,7 @@
  * under the thread sanitizer too. A thread never fails the case itself (the checks jump); it leaves
  * a message, and the case fails with the first of them. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,16 @@ struct worker {
     unsigned number;
     char message[1200];
     pthread_t thread;
+    pthread_barrier_t *start; /* all go at once: short work would be over before the next begins */
+    void *(*work)(void *worker);
 };
+
+static void *begin_together(void *worker)
+{
+    const struct worker *w = worker;
+    (void)pthread_barrier_wait(w->start);
+    return w->work(worker);
+}
 
 #define SAY(w, ...)                                                        \
     do {                                                                   \
@@ -34,17 +44,23 @@ static int went_well(struct worker *w, rag_status status, const rag_error *err, 
 #define WELL(w, call) went_well(w, call, &err, #call)
 
 static void run_workers(struct env *e, struct worker *workers, size_t n,
-                        void *(*start)(void *worker))
+                        void *(*work)(void *worker))
 {
+    pthread_barrier_t start;
+    CHECK(pthread_barrier_init(&start, NULL, (unsigned)n) == 0, "no barrier");
     for (size_t i = 0; i < n; i++) {
         workers[i].e = e;
         workers[i].number = (unsigned)i;
         if (!workers[i].store)
             workers[i].store = e->store;
-        CHECK(pthread_create(&workers[i].thread, NULL, start, &workers[i]) == 0, "no thread");
+        workers[i].start = &start;
+        workers[i].work = work;
+        CHECK(pthread_create(&workers[i].thread, NULL, begin_together, &workers[i]) == 0,
+              "no thread");
     }
     for (size_t i = 0; i < n; i++)
         (void)pthread_join(workers[i].thread, NULL);
+    (void)pthread_barrier_destroy(&start);
     for (size_t i = 0; i < n; i++)
         CHECK(!workers[i].message[0], "thread %zu: %s", i, workers[i].message);
 }
@@ -133,6 +149,7 @@ static int add_one(struct worker *w)
         const long before = strtol(text + strlen("{\"n\":"), NULL, 10);
         (void)snprintf(value, sizeof value, "{\"n\":%ld}", before + 1);
         const rag_kv_item item = { .key = key, .value = T(value) };
+        (void)sched_yield(); /* let another one in between, if it can get in */
         good = WELL(w, rag_kv_put_many(w->store, &ctx, "n", &item, 1, NULL, &err));
     }
     rag_result_free(rows);
