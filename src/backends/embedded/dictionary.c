@@ -23,8 +23,7 @@ enum {
     DICTIONARY_BYTES_MAX = 64 * 1024
 };
 
-static const char SQL_NEWEST[] =
-    "SELECT id FROM dictionary WHERE namespace = ?1 ORDER BY rowid DESC LIMIT 1";
+static const char SQL_FIND[] = "SELECT id FROM dictionary WHERE namespace = ?1 LIMIT 1";
 static const char SQL_LOAD[] = "SELECT bytes FROM dictionary WHERE id = ?1";
 static const char SQL_ADD[] = "INSERT INTO dictionary(id, namespace, bytes) VALUES (?1, ?2, ?3)";
 
@@ -42,12 +41,12 @@ rag_status dictionary_load(void *memory, uint32_t id, rag_slice *bytes, rag_erro
     return RAG_OK;
 }
 
-static rag_status newest(struct db_conn *conn, sqlite3_int64 namespace_id, uint32_t *id,
-                         rag_error *err)
+static rag_status find(struct db_conn *conn, sqlite3_int64 namespace_id, uint32_t *id,
+                       rag_error *err)
 {
     sqlite3_stmt *stmt;
     int found;
-    RAG_TRY(db_prepare(conn, SQL_NEWEST, &stmt, err));
+    RAG_TRY(db_prepare(conn, SQL_FIND, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, namespace_id);
     RAG_TRY(db_step(conn, stmt, &found, err));
     *id = found ? (uint32_t)sqlite3_column_int64(stmt, 0) : 0;
@@ -141,7 +140,7 @@ rag_status dictionary_prepare(struct db_write *w, sqlite3_int64 namespace_id,
                               const rag_slice *first, size_t stride, size_t n, rag_error *err)
 {
     uint32_t id = 0;
-    RAG_TRY(newest(w->conn, namespace_id, &id, err));
+    RAG_TRY(find(w->conn, namespace_id, &id, err));
     if (!id && n >= LEARN_FROM_TEXTS)
         RAG_TRY(learn_from(w->conn, namespace_id, first, stride, n, &id, err));
     return codec_use_dictionary(w->conn->codec, id, err);

@@ -9,6 +9,7 @@
 #include "core/slice.h"
 #include "core/slice_index.h"
 #include "db.h"
+#include "dictionary.h"
 #include "schema.h"
 #include "stores.h"
 
@@ -269,6 +270,7 @@ static rag_status put_items(const rag_call *call, struct db_write *w, const char
     const int64_t now = (int64_t)time(NULL);
     sqlite3_int64 space;
     RAG_TRY(db_namespace_make(w, NAMESPACE_KV, name, &space, err));
+    RAG_TRY(dictionary_prepare(w, space, &items->value, sizeof *items, n, err));
     for (size_t i = 0; i < n; i++) {
         RAG_TRY(check_now_and_then(call, i, err));
         RAG_TRY(put_one(w, space, &items[i], now, err));
