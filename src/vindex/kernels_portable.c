@@ -57,86 +57,106 @@ static float total(const float *lanes)
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* LANES elements of a row, as floats; fewer at the end, filled up with zeros. */
-static void load_f32(const void *row, size_t at, size_t n, float *out)
+/* LANES elements of a row, as floats. */
+static inline void load_f32(const char *row, float *out)
 {
-    memcpy(out, (const char *)row + at * sizeof(float), n * sizeof(float));
-    for (size_t i = n; i < LANES; i++)
-        out[i] = 0;
+    memcpy(out, row, LANES * sizeof(float));
 }
 
-static void load_f16(const void *row, size_t at, size_t n, float *out)
+/* As half_to_float(), without a branch: the exponent is corrected by a multiplication, which also
+ * makes denormals right. */
+static inline void load_f16(const char *row, float *out)
 {
-    uint16_t halves[LANES] = { 0 };
-    memcpy(halves, (const char *)row + at * 2, n * 2);
+    uint16_t halves[LANES];
+    uint32_t bits[LANES], extra[LANES];
+    memcpy(halves, row, sizeof halves);
+    for (size_t i = 0; i < LANES; i++) {
+        const int32_t half = halves[i], magnitude = (half & 0x7fff) << 13;
+        bits[i] = (uint32_t)magnitude;
+        extra[i] = (uint32_t)(half & 0x8000) << 16 | (magnitude >= 0x0f800000 ? 0x7f800000u : 0);
+    }
+    memcpy(out, bits, sizeof bits);
     for (size_t i = 0; i < LANES; i++)
-        out[i] = half_to_float(halves[i]);
+        out[i] *= 0x1p112f;
+    memcpy(bits, out, sizeof bits);
+    for (size_t i = 0; i < LANES; i++)
+        bits[i] |= extra[i]; /* sign; infinity and NaN */
+    memcpy(out, bits, sizeof bits);
 }
 
-typedef void (*load_fn)(const void *row, size_t at, size_t n, float *out);
+enum shape { DOT, DOT_NORM, L2SQ };
 
-static inline __attribute__((always_inline)) float dot_with(load_fn load, const float *query,
-                                                            const void *row, size_t n, float *norm2)
+struct sums {
+    float main[LANES], norm2[LANES];
+};
+
+static inline __attribute__((always_inline)) void turn(struct sums *s, const float *q,
+                                                       const char *row, int is_half,
+                                                       enum shape shape)
 {
-    float dots[LANES] = { 0 }, squares[LANES] = { 0 };
-    for (size_t at = 0; at < n; at += LANES) {
-        const size_t part = n - at < LANES ? n - at : LANES;
-        float q[LANES] = { 0 }, r[LANES];
-        memcpy(q, query + at, part * sizeof(float));
-        load(row, at, part, r);
-        for (size_t i = 0; i < LANES; i++)
-            dots[i] += q[i] * r[i];
-        for (size_t i = 0; norm2 && i < LANES; i++)
-            squares[i] += r[i] * r[i];
+    float r[LANES];
+    if (is_half)
+        load_f16(row, r);
+    else
+        load_f32(row, r);
+    for (size_t i = 0; i < LANES; i++) {
+        const float left = shape == L2SQ ? q[i] - r[i] : q[i];
+        const float right = shape == L2SQ ? left : r[i];
+        s->main[i] += left * right;
+        if (shape == DOT_NORM)
+            s->norm2[i] += r[i] * r[i];
     }
-    if (norm2)
-        *norm2 = total(squares);
-    return total(dots);
 }
 
-static inline __attribute__((always_inline)) float l2sq_with(load_fn load, const float *query,
-                                                             const void *row, size_t n)
+static inline __attribute__((always_inline)) float exact(const float *query, const void *row,
+                                                         size_t n, float *norm2, int is_half,
+                                                         enum shape shape)
 {
-    float sums[LANES] = { 0 };
-    for (size_t at = 0; at < n; at += LANES) {
-        const size_t part = n - at < LANES ? n - at : LANES;
-        float q[LANES] = { 0 }, r[LANES];
-        memcpy(q, query + at, part * sizeof(float));
-        load(row, at, part, r);
-        for (size_t i = 0; i < LANES; i++)
-            sums[i] += (q[i] - r[i]) * (q[i] - r[i]);
+    const size_t width = is_half ? 2 : 4, whole = n - n % LANES;
+    const char *r = row;
+    struct sums s = { { 0 }, { 0 } };
+    for (size_t i = 0; i < whole; i += LANES)
+        turn(&s, query + i, r + i * width, is_half, shape);
+    if (whole < n) {
+        float q_tail[LANES] = { 0 };
+        char r_tail[LANES * 4] = { 0 };
+        memcpy(q_tail, query + whole, (n - whole) * sizeof(float));
+        memcpy(r_tail, r + whole * width, (n - whole) * width);
+        turn(&s, q_tail, r_tail, is_half, shape);
     }
-    return total(sums);
+    if (shape == DOT_NORM)
+        *norm2 = total(s.norm2);
+    return total(s.main);
 }
 
 float portable_dot_f32(const float *query, const void *row, size_t n)
 {
-    return dot_with(load_f32, query, row, n, NULL);
+    return exact(query, row, n, NULL, 0, DOT);
 }
 
 float portable_dot_f16(const float *query, const void *row, size_t n)
 {
-    return dot_with(load_f16, query, row, n, NULL);
+    return exact(query, row, n, NULL, 1, DOT);
 }
 
 float portable_dot_norm_f32(const float *query, const void *row, size_t n, float *norm2)
 {
-    return dot_with(load_f32, query, row, n, norm2);
+    return exact(query, row, n, norm2, 0, DOT_NORM);
 }
 
 float portable_dot_norm_f16(const float *query, const void *row, size_t n, float *norm2)
 {
-    return dot_with(load_f16, query, row, n, norm2);
+    return exact(query, row, n, norm2, 1, DOT_NORM);
 }
 
 float portable_l2sq_f32(const float *query, const void *row, size_t n)
 {
-    return l2sq_with(load_f32, query, row, n);
+    return exact(query, row, n, NULL, 0, L2SQ);
 }
 
 float portable_l2sq_f16(const float *query, const void *row, size_t n)
 {
-    return l2sq_with(load_f16, query, row, n);
+    return exact(query, row, n, NULL, 1, L2SQ);
 }
 
 void portable_f16_to_f32(const void *src, size_t n, float *dst)
