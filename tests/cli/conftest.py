@@ -48,7 +48,7 @@ def command_path():
 def clean_environment():
     """No setting of whoever runs the tests may reach the command."""
     return {name: value for name, value in os.environ.items()
-            if not name.startswith(("LIGHTRAG_", "RAGSTORE_", "WORKSPACE", "COLUMNS"))}
+            if not name.startswith(("LIGHTRAG_", "RAGSTORE_", "WORKSPACE", "COLUMNS", "PYTEST_"))}
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def test_for_reading(ragstore, store):
     (b"[" + b"0," * 383 + b"0]", "length zero"),
     (b"[" * 1000, "not valid JSON"),
     (b"[" + b"1," * 70000 + b"1]", "more than 65536 numbers"),
-])
+], ids=lambda part: part[:24])
 def test_bad_query_files(ragstore, store, tmp_path, content, message):
     path = tmp_path / "query.json"
     path.write_bytes(content)
