@@ -25,11 +25,11 @@ int embedded_has(const rag_call *call, const char *key, const char *text);
 uint64_t embedded_count(const rag_call *call);
 
 /* For calls that must answer RAG_OK; `&must` is their rag_error. */
-#define MUST(call_)                                    \
-    do {                                               \
-        rag_error must = RAG_ERROR_INIT;               \
-        if ((call_) != RAG_OK)                         \
-            fail_msg("%s: %s", #call_, must.message);  \
+#define MUST(call_)                                   \
+    do {                                              \
+        rag_error must = RAG_ERROR_INIT;              \
+        if ((call_) != RAG_OK)                        \
+            fail_msg("%s: %s", #call_, must.message); \
     } while (0)
 
 #endif

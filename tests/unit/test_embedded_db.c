@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/buffer.h"
+#include "core/limits.h"
 #include "core/result.h"
 #include "unit/embedded_fixture.h"
 
@@ -538,18 +540,22 @@ static void failed_change_spoils_a_build(void **state)
     void *self = embedded_must_open("spoiled", RAG_OPEN_BUILD);
     rag_call call = embedded_call(self, NULL);
     embedded_must_put(&call, "a", "1");
-    enum { N = 600 }; /* the cancel flag is looked at again after 256 items: some are written */
+    enum { N = 600 };
     static char names[N][16];
     rag_kv_item items[N];
     for (int i = 0; i < N; i++) {
         (void)snprintf(names[i], sizeof names[i], "%d", i);
         items[i] = (rag_kv_item){ rag_text(names[i]), rag_text("{}"), 0, 0 };
     }
-    items[300].value = (rag_slice){ "x", (size_t)1 << 40 }; /* refused by its length alone */
+    const size_t len = LIMIT_VALUE_BYTES + 1; /* refused for its length; never touched */
+    void *large = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(large != MAP_FAILED);
+    items[300].value = (rag_slice){ large, len };
     rag_error err = RAG_ERROR_INIT;
     rag_token token;
     assert_int_equal(embedded_backend.kv->put_many(&call, "n", items, N, &token, &err),
                      RAG_E_INVALID);
+    assert_int_equal(munmap(large, len), 0);
     assert_int_equal(embedded_put(&call, "b", "1", NULL, &err), RAG_E_TRANSACTION);
     assert_non_null(strstr(err.message, "spoiled"));
     assert_int_equal(embedded_backend.publish(&call, &err), RAG_E_TRANSACTION);
