@@ -49,17 +49,17 @@ what "2. What is in it"
 try status "$store"
 try docs "$store"
 
-what "3. Similarity: the passages most like one, and the entities most like Alice"
+what "3. Similarity: the passages most like one, and the entities most like the Cheshire Cat"
 chunk=$("$ragstore" docs "$store" --json | grep -o '"[^"]*-chunk-060"' | head -n 1 | tr -d '"')
 try search "$store" chunks --like "$chunk" -k 3
-try search "$store" entities --like Alice -k 5
+try search "$store" entities --like "Cheshire Cat" -k 5
 
-what "4. The knowledge graph: who Alice meets"
-try graph "$store" Alice --max-nodes 9
+what "4. The knowledge graph: whom the Cheshire Cat meets, and who is met most"
+try graph "$store" "Cheshire Cat"
+try graph "$store" '*' --max-nodes 6
 
 what "5. The same for programs"
-try search "$store" entities --like Alice -k 1 --json | cut -c 1-300
-try status "$store" --json
+try search "$store" relationships --like rel-4e4dc8e8963038bc5bddbb5b74176b61 -k 2 --json
 
 what "6. Where it is: ordinary files"
 echo

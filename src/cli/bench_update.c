@@ -10,7 +10,7 @@
 
 #include "bench.h"
 
-enum { NODES = 100, VALUES = 20, EXISTING = 1000, LABEL_SIZE = 48 };
+enum { NODES = 100, VALUES = 20, EXISTING = 100000, LABEL_SIZE = 64 };
 
 static const char cache_space[] = "llm_response_cache";
 static const char *const vector_spaces[2] = { "entities", "relationships" };
@@ -65,12 +65,23 @@ static void fill_vectors(bench *b, batch *w, const surroundings *s, size_t kind)
     }
 }
 
+/* Ids begin with digits that look random, as the ids of LightRAG do: neighbours in an index are not
+ * neighbours in time, which is what an update costs. */
+static void set_id(char id[LABEL_SIZE], const char *kind, size_t run, size_t i)
+{
+    uint64_t x = (run * 1000 + i + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+    snprintf(id, LABEL_SIZE, "%016llx %s %zu %zu", (unsigned long long)(x ^ (x >> 31)), kind, run,
+             i);
+}
+
 static void fill_graph(bench *b, batch *w, const surroundings *s, size_t run)
 {
     size_t existing = rag_result_count(s->nodes);
     for (size_t i = 0; i < NODES; i++) {
-        snprintf(w->labels[i], LABEL_SIZE, "bench entity %zu %zu", run, i);
-        snprintf(w->edge_ids[i], LABEL_SIZE, "bench relation %zu %zu", run, i);
+        set_id(w->labels[i], "bench entity", run, i);
+        set_id(w->edge_ids[i], "bench relation", run, i);
         text_printf(
             &w->node_values[i],
             "{\"entity_id\":\"%s\",\"entity_name\":\"%s\",\"entity_type\":\"bench\",\"content\":\"",
@@ -91,7 +102,7 @@ static void fill_graph(bench *b, batch *w, const surroundings *s, size_t run)
 static void fill_values(bench *b, batch *w, size_t run)
 {
     for (size_t i = 0; i < VALUES; i++) {
-        snprintf(w->keys[i], LABEL_SIZE, "bench:extract:%zu:%zu", run, i);
+        set_id(w->keys[i], "bench:extract:", run, i);
         text_add(&w->kv_values[i], "{\"return\":\"");
         add_prose(b, &w->kv_values[i], 600);
         text_add(&w->kv_values[i], "\",\"cache_type\":\"extract\"}");

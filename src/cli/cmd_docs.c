@@ -138,8 +138,11 @@ static void print_page(const rag_result *docs, const rag_doc_page *page)
     }
     if (total > count) {
         uint64_t pages = (total + page->page_size - 1) / page->page_size;
-        printf("\npage %zu of %llu; the next: --page %zu\n", page->page, (unsigned long long)pages,
-               page->page < pages ? page->page + 1 : page->page);
+        printf("%spage %zu of %llu", count > 0 ? "\n" : "", page->page, (unsigned long long)pages);
+        if (page->page < pages) {
+            printf("; the next: --page %zu", page->page + 1);
+        }
+        putchar('\n');
     }
 }
 

@@ -14,7 +14,7 @@
 
 #include "text.h"
 
-enum { BAR_COLUMNS = 24, STAGE_COLUMNS = 16 };
+enum { BAR_COLUMNS = 24, STAGE_COLUMNS = 18 };
 static const double redraw_seconds = 0.1;
 
 double seconds_now(void)

@@ -42,8 +42,8 @@ def test_demo(ragstore, tmp_path):
         done = run(EXAMPLES / "demo.sh", command, env=clean_environment())
         for number in range(1, 7):
             assert f"\n{number}. " in done.stdout
-        for expected in ("the nearest 3 in chunks", "the nearest 5 in entities", "Alice  (person, ", "ragstore.db",
-                         '"namespaces": ['):
+        for expected in ("the nearest 3 in chunks", "the nearest 5 in entities", "Cheshire Cat  (concept, ",
+                         "ragstore.db", '{"id": "rel-4e4dc8e8963038bc5bddbb5b74176b61", "distance": 1, '):
             assert expected in done.stdout
         assert done.stdout.count(" ms]") == 8
         assert "\x1b" not in done.stdout
