@@ -222,7 +222,8 @@ static rag_status append_hits(struct search *s, const struct hits *hits, unsigne
             return rag_fail(err, RAG_E_CORRUPT, "slot %llu has elements but no row",
                             (unsigned long long)hits->list[i].slot);
     }
-    qsort(out->rows, out->count, sizeof *out->rows, by_score_and_id);
+    if (out->count)
+        qsort(out->rows, out->count, sizeof *out->rows, by_score_and_id);
     return RAG_OK;
 }
 
