@@ -5,7 +5,6 @@ import pathlib
 import signal
 import struct
 import subprocess
-import time
 
 import pytest
 from conftest import ALICE, clean_environment
@@ -226,25 +225,27 @@ def large_copy(folder):
         out.write('"last": {"return": "x"}\n}\n')
 
 
-def wait_for_build(child, target):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and child.poll() is None:
-        if any("build" in path.name and path.stat().st_size > 0 for path in target.glob("*")):
-            return True
-        time.sleep(0.002)
-    return False
+def start_large_import(ragstore, folder, target):
+    """(child, what it has said): an import that has come to the cache, which keeps it busy."""
+    large_copy(folder)
+    child = subprocess.Popen([ragstore.path, "import", str(folder), str(target)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=clean_environment())
+    said = b""
+    for line in child.stderr:
+        said += line
+        if line.startswith(b"full_relations:"):
+            break
+    assert [path for path in target.iterdir() if "build" in path.name], "it is not built aside"
+    return child, said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_an_import(ragstore, alice_copy, tmp_path, number):
-    large_copy(alice_copy)
     target = tmp_path / "a.store"
-    child = subprocess.Popen([ragstore.path, "import", str(alice_copy), str(target)], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, env=clean_environment())
-    assert wait_for_build(child, target), "it was over before it could be stopped"
+    child, said = start_large_import(ragstore, alice_copy, target)
     child.send_signal(number)
     out, err = child.communicate(timeout=60)
-    assert child.returncode == 130, err
+    assert child.returncode == 130, said + err
     assert out == b""
     lines = err.decode().splitlines()
     assert "ragstore: stopped" in lines
@@ -254,13 +255,11 @@ def test_stopping_an_import(ragstore, alice_copy, tmp_path, number):
 
 
 def test_killing_an_import_leaves_a_name_to_import_to(ragstore, alice_copy, tmp_path):
-    large_copy(alice_copy)
     target = tmp_path / "a.store"
-    child = subprocess.Popen([ragstore.path, "import", str(alice_copy), str(target)], stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL, env=clean_environment())
-    assert wait_for_build(child, target), "it was over before it could be killed"
+    child, _ = start_large_import(ragstore, alice_copy, target)
     child.kill()
-    child.wait()
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
     ragstore("status", target, status=3)
     ragstore("import", ALICE, target)
     assert litter(target, "ragstore.db", "ragstore.lock", "vectors-") == []
