@@ -223,6 +223,7 @@ static rag_status append_hits(struct search *s, const struct hits *hits, unsigne
                             (unsigned long long)hits->list[i].slot);
     }
     if (out->count)
+        if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, by_score_and_id);
     return RAG_OK;
 }
