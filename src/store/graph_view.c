@@ -39,9 +39,9 @@ struct view {
     size_t node_count, node_capacity;
     struct view_edge *edges;
     size_t edge_count, edge_capacity;
-    size_t *kept;               /* numbers, in order */
+    size_t *kept; /* numbers, in order */
     size_t kept_count, max_nodes;
-    int cut_off;                /* a neighbour beyond the depth was seen */
+    int cut_off; /* a neighbour beyond the depth was seen */
 };
 
 /* Room for one more item of `size` bytes. */
@@ -201,6 +201,9 @@ static rag_status note_edge(struct view *v, size_t source, rag_slice neighbour, 
     if (deeper) {
         RAG_TRY(number_of(v, neighbour, &target, &is_new, err));
     } else {
+        /* nothing to learn from it: the edge, if it counts, is seen from its smaller end */
+        if (v->cut_off && slice_compare(v->nodes[source].label, neighbour) > 0)
+            return RAG_OK;
         target = slice_index_find(&v->numbers, neighbour);
         if (target == SLICE_INDEX_NONE) {
             v->cut_off = 1;
@@ -332,6 +335,7 @@ static rag_status take_popular(struct view *v, rag_result *nodes, rag_error *err
     rag_result_free(rows);
     if (status == RAG_OK && node_count > v->max_nodes)
         rag_result_add_flags(nodes, RAG_RESULT_TRUNCATED);
+    v->cut_off = 1; /* does not matter here */
     return status == RAG_OK ? read_neighbours(v, 0, 0, err) : status;
 }
 

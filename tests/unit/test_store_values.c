@@ -303,6 +303,13 @@ static void fields_of_documents_are_found(void **state)
     assert_true(slice_is(ready[1].track_id, "t") && slice_is(ready[1].content_hash, "h"));
     assert_true(ready[1].is_duplicate && slice_equal(ready[1].value, docs[1].value));
     arena_free(&p.arena);
+    /* of a member that comes twice the last counts, as for Python */
+    const rag_doc twice = { rag_text("d"), rag_text("{\"status\":\"a\",\"track_id\":\"t\","
+                                                    "\"status\":\"b\",\"track_id\":5}") };
+    OK(docs_prepare(&twice, 1, &p, &err));
+    ready = p.items;
+    assert_true(slice_is(ready[0].status, "b") && ready[0].track_id.len == 0);
+    arena_free(&p.arena);
     static const char *const bad[] = { "{}", "{\"status\":1}", "{\"status\":\"\"}", "[]" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const rag_doc doc = { rag_text("the id"), rag_text(bad[i]) };
@@ -412,6 +419,10 @@ static void spaces_are_compared(void **state)
     OK(rag_vector_describe(store, NULL, "v", &space, &err));
     assert_int_equal(space.dimension, 3);
     assert_string_equal(space.model, "bge-m3");
+    OK(rag_vector_drop(store, NULL, "v", &err));
+    OK(define(store, 3, "", &err)); /* not known when it was defined */
+    OK(define(store, 3, "bge-m3", &err));
+    FAILS(RAG_E_MISMATCH, "dimension 3", define(store, 2, "bge-m3", &err));
     space.metric = (rag_metric)5;
     FAILS(RAG_E_INVALID, "metric", rag_vector_define(store, NULL, "w", &space, &err));
     space.metric = RAG_METRIC_DOT;
