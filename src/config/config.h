@@ -20,8 +20,8 @@ typedef rag_status (*config_lookup)(const char *name, const rag_backend **out, r
 
 /* One value and where it came from. */
 struct config_value {
-    const char *name; /* "workspace", "page_size", or "kv.page_size" in a mix */
-    const char *value; /* NULL: not set */
+    const char *name;   /* "workspace", "page_size", or "kv.page_size" in a mix */
+    const char *value;  /* NULL: not set */
     const char *source; /* "url", "argument", "environment NAME", "config.ini [s] n", "default" */
     int secret;
 };
@@ -29,7 +29,7 @@ struct config_value {
 /* One backend to open. */
 struct config_mount {
     const rag_backend *backend;
-    const char *location; /* directory, or URL without secrets */
+    const char *location;  /* directory, or URL without secrets */
     const char *workspace; /* validated */
     struct config_value *options;
     size_t option_count;
@@ -41,7 +41,7 @@ struct config {
     struct config_mount mounts[CONFIG_KINDS];
     size_t mount_count;
     size_t mount_of[CONFIG_KINDS]; /* index into mounts */
-    struct config_value *values; /* everything, for `ragstore config` */
+    struct config_value *values;   /* everything, for `ragstore config` */
     size_t value_count, value_capacity;
 };
 

@@ -21,7 +21,7 @@ struct ini {
 };
 
 enum {
-    INI_OPTIONAL = 1, /* no such file is an empty one */
+    INI_OPTIONAL = 1,   /* no such file is an empty one */
     INI_SECTIONLESS = 2 /* keys may come before the first section; they are in section "" */
 };
 

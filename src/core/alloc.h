@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-void *rag_alloc(size_t size);                       /* NULL on failure; size 0 is allowed */
-void *rag_alloc_zeroed(size_t count, size_t size);  /* checks the product */
-void *rag_alloc_array(size_t count, size_t size);   /* checks the product; not zeroed */
+void *rag_alloc(size_t size);                      /* NULL on failure; size 0 is allowed */
+void *rag_alloc_zeroed(size_t count, size_t size); /* checks the product */
+void *rag_alloc_array(size_t count, size_t size);  /* checks the product; not zeroed */
 void *rag_realloc(void *memory, size_t size);
-void rag_free(void *memory);                        /* NULL is allowed */
+void rag_free(void *memory); /* NULL is allowed */
 char *rag_strdup(const char *text);
 char *rag_memdup_text(const void *data, size_t len); /* a copy followed by a NUL */
 

@@ -10,7 +10,7 @@ struct arena {
     size_t used_bytes; /* handed out in all */
 };
 
-void *arena_alloc(struct arena *a, size_t size); /* aligned to 8; NULL on failure */
+void *arena_alloc(struct arena *a, size_t size);                 /* aligned to 8; NULL on failure */
 void *arena_copy(struct arena *a, const void *data, size_t len); /* and a NUL behind it */
 void arena_free(struct arena *a);
 

@@ -15,7 +15,7 @@ static int long_sequence(const unsigned char *p, size_t left, size_t len)
 {
     unsigned char low = 0x80, high = 0xbf;
     switch (p[0]) {
-    case 0xe0: low = 0xa0; break; /* no overlong forms */
+    case 0xe0: low = 0xa0; break;  /* no overlong forms */
     case 0xed: high = 0x9f; break; /* no surrogates */
     case 0xf0: low = 0x90; break;
     case 0xf4: high = 0x8f; break; /* nothing above U+10FFFF */
