@@ -17,15 +17,11 @@
 #include "core/buffer.h"
 
 extern const rag_backend memory_backend;
-#ifdef STORE_HAS_EMBEDDED
 extern const rag_backend embedded_backend;
-#endif
 
 static const rag_backend *const built_in[] = {
     &memory_backend,
-#ifdef STORE_HAS_EMBEDDED
     &embedded_backend,
-#endif
 };
 
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof *built_in, STRUCT_SIZE_MAX = 65536 };
