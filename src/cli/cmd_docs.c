@@ -83,14 +83,22 @@ static void cell_field(table *t, rag_slice value, const char *name)
     text_free(&plain);
 }
 
-/* "2026-11-21T08:12:17.549977+00:00" -> "2026-11-21 08:12:17" */
+static int ends_in(const text *t, const char *end)
+{
+    size_t len = strlen(end);
+    return t->len >= len && strcmp(t->data + t->len - len, end) == 0;
+}
+
+/* "2026-11-21T08:12:17.549977+00:00" -> "2026-11-21 08:12:17"; anything else as it stands. */
 static void cell_time(table *t, rag_slice value, const char *name)
 {
+    enum { TO_SECONDS = 19 };
     text plain = { 0 };
     json_plain_field(&plain, value, name);
-    if (plain.len > 19 && plain.data[10] == 'T' && plain.data[19] == '.') {
+    if (plain.len > TO_SECONDS && plain.data[10] == 'T' &&
+        (ends_in(&plain, "+00:00") || ends_in(&plain, "Z"))) {
         plain.data[10] = ' ';
-        plain.len = 19;
+        plain.len = TO_SECONDS;
     }
     table_cell_slice(t, text_slice(&plain));
     text_free(&plain);

@@ -1,4 +1,5 @@
 """ragstore docs and ragstore config."""
+import json
 
 
 def test_docs_json(ragstore, store, kv_files):
@@ -48,3 +49,21 @@ def test_config_of_a_store(ragstore, tmp_path):
 def test_config_without_anything(ragstore, tmp_path):
     done = ragstore("config", cwd=tmp_path, status=2)
     assert done.err.startswith("ragstore: no store is named")
+
+
+def test_hostile_names_stay_on_their_line(ragstore, alice_copy, tmp_path):
+    path = alice_copy / "kv_store_doc_status.json"
+    docs = json.loads(path.read_text(encoding="utf-8"))
+    (key, value), = docs.items()
+    hostile = {**value, "file_path": "a\nb\x1b[2J\u202e", "status": "failed",
+               "error_msg": "first line\nsecond \x07 line", "updated_at": "2026-01-01T00:00:00+00:00"}
+    path.write_text(json.dumps({key: value, "id\twith tab": hostile}), encoding="utf-8")
+    store = tmp_path / "a.store"
+    ragstore("import", alice_copy, store)
+    shown = ragstore("docs", store)
+    row = next(line for line in shown.lines if line.startswith(r"id\twith tab "))
+    assert row.endswith(r"2026-01-01 00:00:00  a b\x1b[2J\u202e")
+    assert shown.lines[-1] == r"id\twith tab: first line\nsecond \a line"
+    assert not set(shown.out) & {"\x1b", "\x07", "\u202e", "\t"}
+    found = {doc["id"]: doc for doc in ragstore("docs", store, "--json").json["documents"]}
+    assert found["id\twith tab"] == {"id": "id\twith tab", **hostile}
