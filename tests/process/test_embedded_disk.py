@@ -11,6 +11,14 @@ from probe import BUILD, EXISTING, READ_ONLY, Failed, Probe
 from store_check import check
 
 
+def preload(tmp_path, name, source):
+    """The environment for a program into which these functions of libc are put."""
+    file, library = tmp_path / f"{name}.c", tmp_path / f"{name}.so"
+    file.write_text(textwrap.dedent(source))
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, file], check=True)
+    return {**os.environ, "LD_PRELOAD": str(library)}
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 8 MB: needs root for the mount."""
@@ -169,8 +177,7 @@ def test_things_that_are_no_store(tmp_path):
 
 def test_network_file_systems_are_refused(tmp_path):
     """statfs() answers as NFS would, through a preloaded library made here."""
-    source = tmp_path / "nfs.c"
-    source.write_text(textwrap.dedent("""
+    environment = preload(tmp_path, "nfs", """
         #include <string.h>
         #include <sys/vfs.h>
         int statfs(const char *path, struct statfs *out)
@@ -180,14 +187,93 @@ def test_network_file_systems_are_refused(tmp_path):
             out->f_type = 0x6969;
             return 0;
         }
-        """))
-    library = tmp_path / "nfs.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    with Probe(env={**os.environ, "LD_PRELOAD": str(library)}) as probe:
+        """)
+    with Probe(env=environment) as probe:
         with pytest.raises(Failed) as failure:
             probe.open(tmp_path / "store")
         assert "NFS" in failure.value.message
     assert not list((tmp_path / "store").iterdir())
+
+
+# ---- failed syncs and writes -------------------------------------------------------------------------------------
+
+FAILING_CALLS = """
+    #include <dlfcn.h>
+    #include <errno.h>
+    #include <stdlib.h>
+    #include <unistd.h>
+    static int switched_on(const char *name)
+    {
+        char path[4096] = { 0 };
+        const char *folder = getenv("FAIL_FOLDER");
+        for (size_t i = 0; folder[i]; i++)
+            path[i] = folder[i];
+        size_t n = 0;
+        while (path[n])
+            n++;
+        path[n++] = '/';
+        while (*name)
+            path[n++] = *name++;
+        return access(path, F_OK) == 0;
+    }
+    int fdatasync(int fd)
+    {
+        int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+        if (switched_on("sync")) {
+            errno = EIO;
+            return -1;
+        }
+        return real(fd);
+    }
+    int fsync(int fd)
+    {
+        return fdatasync(fd);
+    }
+    ssize_t pwrite64(int fd, const void *data, size_t len, off_t offset)
+    {
+        ssize_t (*real)(int, const void *, size_t, off_t) =
+            (ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite64");
+        if (switched_on("write")) {
+            errno = EIO;
+            return -1;
+        }
+        return real(fd, data, len, offset);
+    }
+    ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
+    {
+        return pwrite64(fd, data, len, offset);
+    }
+    """
+
+
+@pytest.mark.parametrize("call, command", [("sync", ("flush", 0)), ("sync", ("doc", 0, "d")),
+                                           ("write", ("put", 0, "lost", "x"))])
+def test_input_output_errors_stop_the_writes(tmp_path, call, command):
+    """EIO: the outcome is unknown, the handle only reads from then on, and after reopening all is well."""
+    environment = {**preload(tmp_path, "failing", FAILING_CALLS), "FAIL_FOLDER": str(tmp_path)}
+    store = tmp_path / "store"
+    with Probe(env=environment) as probe:
+        probe.open(store)
+        probe.ask("put", 0, "a", "x")
+        probe.ask("flush", 0)
+        probe.ask("put", 0, "b", "x")
+        (tmp_path / call).touch()
+        with pytest.raises(Failed) as failure:
+            probe.ask(*command)
+        assert (failure.value.kind, failure.value.outcome) == ("io", "unknown")
+        (tmp_path / call).unlink()
+        for again in (("put", 0, "c", "x"), ("doc", 0, "d"), ("begin", 0), ("flush", 0)):
+            with pytest.raises(Failed) as failure:
+                probe.ask(*again)
+            assert failure.value.kind == "io"
+            assert "until it is opened again" in failure.value.message
+        assert probe.ask("get", 0, "a") == 'value {"v":"x"}'
+        probe.ask("close", 0)
+        probe.open(store)
+        probe.ask("put", 0, "c", "x")
+        probe.ask("flush", 0)
+        probe.finish()
+    assert {"a", "b", "c"} <= check(store)
 
 
 # ---- syncs -------------------------------------------------------------------------------------------------------
