@@ -67,7 +67,7 @@ static void test_old_caches(void **state)
     static const char nested[] =
         "{\"default\": {\"h1\": {\"return\": \"x\", \"cache_type\": \"summary\", "
         "\"create_time\": 9}, \"h2\": {\"cache_type\": null, \"return\": 1}, \"h3\": "
-        "{\"return\": 2}}, \"mix\": {\"h4\": {\"return\": 3, \"cache_type\": \"a\\u0062\"}}}";
+        "{\"return\": 2, \"_id\": \"any\"}}, \"mix\": {\"h4\": {\"return\": 3, \"cache_type\": \"a\\u0062\"}}}";
     static const char flat[] =
         "kv default:summary:h1 {\"return\":\"x\",\"cache_type\":\"summary\"} 9 -1\n"
         "kv default:None:h2 {\"cache_type\":null,\"return\":1} -1 -1\n"

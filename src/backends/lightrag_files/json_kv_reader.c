@@ -57,7 +57,7 @@ static rag_status take_stamp(struct kv_reader *k, rag_slice name, rag_slice key,
     if (event != JSON_EVENT_STRING)
         return json_reader_skip(&k->json, err);
     RAG_TRY(json_reader_string(&k->json, LIMIT_KEY_BYTES, &id, err));
-    k->other_ids += !slice_equal(id, key);
+    k->other_ids += key.data && !slice_equal(id, key);
     return RAG_OK;
 }
 
@@ -101,7 +101,7 @@ static rag_status read_cache_type(struct kv_reader *k, struct buffer *out, rag_e
 }
 
 /* The members of an object whose beginning was the last event, without the stamps. `key` is what
- * _id is compared with; `old_cache`: look out for cache_type. */
+ * _id is compared with (NULL: with nothing); `old_cache`: look out for cache_type. */
 static rag_status read_value(struct kv_reader *k, struct lightrag_row *row, rag_slice key,
                              int old_cache, rag_error *err)
 {
@@ -239,7 +239,7 @@ static rag_status read_answer(struct kv_reader *k, rag_error *err)
     buffer_clear(&k->answer);
     RAG_TRY(buffer_append_text(&k->answer, "extract", err));
     RAG_TRY(expect_object(k, "an answer of the cache", err));
-    RAG_TRY(read_value(k, row, buffer_slice(&k->hash), 1, err));
+    RAG_TRY(read_value(k, row, slice_of(NULL, 0), 1, err));
     struct buffer *out = &k->job->batch->bytes;
     row->key.at = out->len;
     RAG_TRY(buffer_append(out, k->mode.data, k->mode.len, err));
