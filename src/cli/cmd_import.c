@@ -246,11 +246,17 @@ static int check_source(const char *directory)
 
 /* ---- nothing is left of an import that failed --------------------------------------------------- */
 
-/* The directory that a store of this name is in; "" when it has none. */
+static int is_named(rag_slice key, const char *name)
+{
+    return key.len == strlen(name) && memcmp(key.data, name, key.len) == 0;
+}
+
+/* The directory that a store of this name is in, with its workspace; "" when it has none. */
 static void directory_of(const invocation *in, const char *url, text *directory)
 {
     rag_open_options options = RAG_OPEN_OPTIONS_INIT;
     rag_result *values = NULL;
+    text workspace = { 0 };
     options.workspace = args_text(&in->args, "workspace", NULL);
     text_add(directory, "");
     if (rag_config_explain(url, &options, &values, NULL) != RAG_OK) {
@@ -258,14 +264,19 @@ static void directory_of(const invocation *in, const char *url, text *directory)
     }
     for (size_t i = 0; i < rag_result_count(values); i++) {
         const rag_row *row = rag_result_row(values, i);
-        if (row->key.len == strlen("location") && memcmp(row->key.data, "location", 8) == 0) {
-            text_clear(directory);
+        if (is_named(row->key, "location")) {
             json_add_plain(directory, row->value);
+        } else if (is_named(row->key, "workspace")) {
+            json_add_plain(&workspace, row->value);
         }
     }
     while (directory->len > 1 && directory->data[directory->len - 1] == '/') {
         directory->data[--directory->len] = '\0';
     }
+    if (directory->len > 0 && workspace.len > 0) {
+        text_printf(directory, "/%s", workspace.data);
+    }
+    text_free(&workspace);
     rag_result_free(values);
 }
 

@@ -6,6 +6,7 @@
  * what is wrong (damaged, newer) or the question was. */
 #include "command.h"
 
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,29 @@ int failed(const rag_error *err)
                     err->message[0] ? err->message : rag_status_text(err->status));
 }
 
+/* 1 when stores are below `path`: workspaces, of which one has to be named. */
+static int hint_for_workspaces(const char *path, text *hint)
+{
+    enum { SHOWN = 10 };
+    size_t count = 0;
+    DIR *dir = opendir(path);
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e && count < SHOWN; e = readdir(dir)) {
+        struct stat st;
+        text file = { 0 };
+        text_printf(&file, "%s/%s/ragstore.db", path, e->d_name);
+        if (e->d_name[0] != '.' && stat(file.data, &st) == 0) {
+            text_printf(
+                hint, "%s%s",
+                count++ ? ", " : "it has workspaces, name one with --workspace: ", e->d_name);
+        }
+        text_free(&file);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return count > 0;
+}
+
 /* The way out when there is no store at `path`. */
 static void hint_for_nothing(const char *path, text *hint)
 {
@@ -94,7 +118,9 @@ static void hint_for_nothing(const char *path, text *hint)
             return;
         }
     }
-    text_printf(hint, "make one with: ragstore import LIGHTRAG_DIR %s", path);
+    if (!hint_for_workspaces(path, hint)) {
+        text_printf(hint, "make one with: ragstore import LIGHTRAG_DIR %s", path);
+    }
 }
 
 /* 1 when `url` names a place where a store could be, whatever is there. */

@@ -80,6 +80,18 @@ def test_one_and_two_threads_agree(ragstore, tmp_path):
         [(s["kind"], s["name"], s["rows"], s["bytes"]) for s in two]
 
 
+def test_workspaces(ragstore, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ragstore("import", empty, tmp_path / "a" / "b", "--workspace", "w", status=1)
+    assert litter(tmp_path, "empty") == []
+    ragstore("import", ALICE, tmp_path / "a", "--workspace", "w")
+    assert ragstore("graph", tmp_path / "a", "Alice", "--workspace", "w", "--json").json["nodes"]
+    done = ragstore("status", tmp_path / "a", status=3)
+    assert done.err.splitlines()[1] == "  it has workspaces, name one with --workspace: w"
+    ragstore("status", tmp_path / "a", "--workspace", "x", status=3)
+
+
 def test_float32(ragstore, tmp_path, vector_files):
     ragstore("import", ALICE, tmp_path / "a", "--element", "float32")
     space = next(s for s in ragstore("status", tmp_path / "a", "--json").json["namespaces"] if s["name"] == "chunks")
