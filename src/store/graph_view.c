@@ -124,7 +124,7 @@ static void sift_up(struct best *b, size_t i)
 static rag_status consider(struct best *b, const rag_row *row, rag_error *err)
 {
     struct view_node node = { row->key, row->number, 0 };
-    const int full = b->count == b->limit;
+    const int full = b->heap && b->count == b->limit;
     if (full && by_degree(&node, &b->heap[0]) >= 0)
         return RAG_OK;
     const char *copy = arena_copy(&b->labels, row->key.data, row->key.len);
