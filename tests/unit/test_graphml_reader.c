@@ -13,11 +13,11 @@
 
 #define XML "<?xml version='1.0' encoding='utf-8'?>\n"
 #define OPEN "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">"
-#define KEYS \
-    "<key id=\"d7\" for=\"node\" attr.name=\"s\" attr.type=\"long\"/>" \
-    "<key id=\"d6\" for=\"edge\" attr.name=\"flag\" attr.type=\"boolean\"/>" \
+#define KEYS                                                                  \
+    "<key id=\"d7\" for=\"node\" attr.name=\"s\" attr.type=\"long\"/>"        \
+    "<key id=\"d6\" for=\"edge\" attr.name=\"flag\" attr.type=\"boolean\"/>"  \
     "<key id=\"d5\" for=\"edge\" attr.name=\"weight\" attr.type=\"double\"/>" \
-    "<key id=\"d1\" for=\"node\" attr.name=\"n\" attr.type=\"long\"/>" \
+    "<key id=\"d1\" for=\"node\" attr.name=\"n\" attr.type=\"long\"/>"        \
     "<key id=\"d0\" for=\"node\" attr.name=\"s\" attr.type=\"string\"/>"
 #define GRAPH "<graph edgedefault=\"undirected\">"
 #define END "</graph></graphml>"

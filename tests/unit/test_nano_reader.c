@@ -129,7 +129,7 @@ static void test_members_of_the_file_in_any_order(void **state)
 }
 
 #define FALLBACK(n) \
-    "\"" n \
+    "\"" n          \
     " rows have no \\\"vector\\\": taken from the matrix, which holds them scaled to length 1\""
 
 static void test_matrix_as_fallback(void **state)
