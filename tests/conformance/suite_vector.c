@@ -26,6 +26,12 @@ static rag_result *get_one(struct env *e, rag_slice id, unsigned what)
     return keep(e, rows);
 }
 
+/* Bit by bit: -0 is not 0 here. */
+static int same_floats(const float *a, const float *b, size_t bytes)
+{
+    return same((rag_slice){ a, bytes }, (rag_slice){ b, bytes });
+}
+
 /* ---- spaces ----------------------------------------------------------------------------------------- */
 
 static void vector_define_and_describe(struct env *e)
@@ -167,7 +173,7 @@ static void vector_26_rows_carry_what_was_asked_for(struct env *e)
     row_is(row, "{\"entity_name\":\"A\"}");
     CHECK(!row->vector, "a vector that was not asked for");
     row = row_of(get_one(e, T("a"), RAG_VECTOR_VECTORS), 0);
-    CHECK(row->dimension == 3 && memcmp(row->vector, v, sizeof v) == 0, "not the vector put");
+    CHECK(row->dimension == 3 && same_floats(row->vector, v, sizeof v), "not the vector put");
     CHECK(!row->value.len, "a payload that was not asked for");
     rag_result *rows = NULL;
     const rag_slice id = T("a");
@@ -271,7 +277,7 @@ static void vector_float32_is_kept_exactly(struct env *e)
     define_space(e, NS, N, RAG_METRIC_DOT, RAG_ELEMENT_FLOAT32);
     vector_put(e, NS, T("a"), v, N, "{}");
     const rag_row *row = row_of(get_one(e, T("a"), RAG_VECTOR_VECTORS), 0);
-    CHECK(memcmp(row->vector, v, sizeof v) == 0, "the bits changed");
+    CHECK(same_floats(row->vector, v, sizeof v), "the bits changed");
 }
 
 __extension__ typedef _Float16 half; /* the compiler's own rounding: to nearest, ties to even */
@@ -543,7 +549,7 @@ static void model_compare(struct env *e, const struct vector_model *m)
         if (!row->found)
             continue;
         row_is(row, format_text("{\"entity_name\":\"n%u\"}", m->value[i]));
-        CHECK(memcmp(row->vector, m->vectors[i], sizeof m->vectors[i]) == 0, "vector %zu", i);
+        CHECK(same_floats(row->vector, m->vectors[i], sizeof m->vectors[i]), "vector %zu", i);
     }
     rag_result_free(rows);
     CHECK(vector_count(e, NS) == count, "the counter is wrong");
