@@ -22,8 +22,8 @@ class Failed(Exception):
 
 
 class Probe:
-    def __init__(self, *wrap, **options):
-        self.process = subprocess.Popen([*wrap, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, *wrap, program=PROGRAM, **options):
+        self.process = subprocess.Popen([*wrap, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, bufsize=1, **options)
 
     def __enter__(self):

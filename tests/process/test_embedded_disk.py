@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 import pytest
-from probe import BUILD, EXISTING, READ_ONLY, Failed, Probe
+from probe import BUILD, EXISTING, PROGRAM, READ_ONLY, Failed, Probe
 from store_check import check
 
 
@@ -122,11 +122,17 @@ def open_path(tmp_path):
     return tmp_path
 
 
-def test_directory_that_cannot_be_written(open_path):
+@pytest.fixture
+def open_program(open_path):
+    """The program where another user can start it: the build may be below a home that is closed."""
+    return shutil.copy(PROGRAM, open_path)
+
+
+def test_directory_that_cannot_be_written(open_path, open_program):
     store = open_path / "store"
     store.mkdir()
     store.chmod(0o755 if os.geteuid() == 0 else 0o555)
-    with Probe(preexec_fn=as_nobody) as probe:
+    with Probe(program=open_program, preexec_fn=as_nobody) as probe:
         with pytest.raises(Failed) as failure:
             probe.open(store)
         assert failure.value.kind == "denied"
@@ -137,7 +143,7 @@ def test_directory_that_cannot_be_written(open_path):
     assert list(store.iterdir()) == []
 
 
-def test_store_that_cannot_be_written(open_path):
+def test_store_that_cannot_be_written(open_path, open_program):
     store = open_path / "store"
     with Probe() as probe:
         probe.open(store)
@@ -146,7 +152,7 @@ def test_store_that_cannot_be_written(open_path):
     store.chmod(0o755 if os.geteuid() == 0 else 0o555)
     for file in store.iterdir():
         file.chmod(0o444)
-    with Probe(preexec_fn=as_nobody) as probe:
+    with Probe(program=open_program, preexec_fn=as_nobody) as probe:
         with pytest.raises(Failed) as failure:
             probe.open(store)
         assert failure.value.kind == "denied"
