@@ -3,9 +3,10 @@
 #
 # Usage: examples/demo.sh RAGSTORE     (the path of the command; the store goes into demo/ beside it)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+root=$(cd "$(dirname "$0")/.." && pwd)
+ragstore=$(realpath -m --relative-base="$root" "${1:-$root/build/ragstore}")
+cd "$root"
 
-ragstore=${1:-build/ragstore}
 source=tests/data/alice
 folder=$(dirname "$ragstore")/demo
 store=$folder/alice.store
