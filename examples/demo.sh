@@ -4,7 +4,7 @@
 # Usage: examples/demo.sh RAGSTORE     (the path of the command; the store goes into demo/ beside it)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-ragstore=$(realpath -m --relative-base="$root" "${1:-$root/build/ragstore}")
+ragstore=$(realpath -s -m --relative-base="$root" "${1:-$root/build/ragstore}")
 cd "$root"
 
 source=tests/data/alice
