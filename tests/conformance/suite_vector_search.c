@@ -403,8 +403,9 @@ static void search_agrees(struct env *e, uint32_t dimension, size_t rows, rag_me
 {
     struct random r = random_of(e);
     struct world w = {
-        e, rows, dimension, metric, element, malloc(rows * dimension * sizeof(float))
+        .e = e, .rows = rows, .dimension = dimension, .metric = metric, .element = element
     };
+    w.vectors = malloc(rows * dimension * sizeof *w.vectors);
     define_space(e, NS, dimension, metric, element);
     for (size_t i = 0; i < rows; i++)
         put_row(&w, &r, i);
@@ -467,9 +468,12 @@ static void vector_25_search_agrees_for_thousands_of_rows(struct env *e)
 {
     struct random r = random_of(e);
     enum { ROWS = 6000, DIM = 64, BATCH = 500 };
-    struct world w = {
-        e, ROWS, DIM, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT32, malloc(sizeof(float) * ROWS * DIM)
-    };
+    struct world w = { .e = e,
+                       .rows = ROWS,
+                       .dimension = DIM,
+                       .metric = RAG_METRIC_COSINE,
+                       .element = RAG_ELEMENT_FLOAT32 };
+    w.vectors = malloc(sizeof *w.vectors * ROWS * DIM);
     rag_vector_item *items = calloc(BATCH, sizeof *items);
     define_space(e, NS, DIM, w.metric, w.element);
     for (size_t i = 0; i < ROWS; i += BATCH) {
