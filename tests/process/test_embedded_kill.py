@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from probe import BUILD, EXISTING, Probe
+from probe import BUILD, EXISTING, REPLACE, Probe
 from store_check import check
 
 SEED = int(os.environ.get("RAGSTORE_TEST_SEED", "20251"))
@@ -48,6 +48,38 @@ def test_killed_builder_leaves_no_store(tmp_path, number):
         probe.open(store)
         assert probe.ask("count", 0) == "count 0"
         assert not list(store.glob("ragstore.db.build-*"))
+
+
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("flags", [BUILD, BUILD | REPLACE])
+def test_killed_publish_leaves_a_whole_store(tmp_path, number, flags):
+    """Killed around the rename: what is there is whole, the old one or the new one, or nothing where nothing was."""
+    choice = random.Random(SEED + number)
+    store = tmp_path / "store"
+    old, new = {"old"} if flags & REPLACE else set(), {f"new{i}" for i in range(300)}
+    with Probe() as probe:
+        if old:
+            probe.open(store, 0, 1)
+            probe.ask("put", 1, "old", "x")
+            probe.ask("close", 1)
+        probe.open(store, flags)
+        probe.send("loop", 0, "new", 0, 300, 2000)
+        probe.acknowledged()
+        probe.send("publish", 0)
+        time.sleep(choice.random() * 0.015)
+        probe.kill()
+        published = any(line.startswith("ok") for line in probe.rest())
+    if not (store / "ragstore.db").exists():
+        assert not old and not published
+        return
+    with Probe() as probe:
+        probe.open(store, EXISTING)
+        probe.ask("flush", 0)
+        probe.finish()
+    found = check(store)
+    assert found in (old, new)
+    assert found == new or not published
+    assert not list(store.glob("ragstore.db.build-*"))
 
 
 def test_living_builder_keeps_its_file(tmp_path):

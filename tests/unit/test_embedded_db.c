@@ -600,6 +600,23 @@ static void replaced_file_is_noticed(void **state)
     embedded_shut(self);
 }
 
+/* Reads that need another connection do not answer from the file that took the place of ours. */
+static void new_readers_notice_it_too(void **state)
+{
+    (void)state;
+    void *self = embedded_must_open("moved2", RAG_OPEN_BUILD);
+    rag_call call = embedded_call(self, NULL);
+    embedded_must_put(&call, "a", "1");
+    MUST(embedded_backend.publish(&call, &must)); /* no reader is open yet */
+    assert_int_equal(
+        system("cp moved2/ragstore.db moved2/copy && mv moved2/copy moved2/ragstore.db"), 0);
+    rag_error err = RAG_ERROR_INIT;
+    uint64_t count = 0;
+    assert_int_equal(embedded_backend.kv->count(&call, "n", &count, &err), RAG_E_CORRUPT);
+    assert_non_null(strstr(err.message, "replaced while it was open"));
+    embedded_shut(self);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -627,6 +644,7 @@ int main(void)
         cmocka_unit_test(failed_change_spoils_a_build),
         cmocka_unit_test(removed_log_is_noticed),
         cmocka_unit_test(replaced_file_is_noticed),
+        cmocka_unit_test(new_readers_notice_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

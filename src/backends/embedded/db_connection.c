@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -156,6 +157,26 @@ static rag_status configure(struct connection *c, enum connection_kind kind, rag
     return connection_exec(c, sql, err);
 }
 
+/* All connections of a handle are on one file: one that was put in its place since is another store. */
+static rag_status check_same_file(struct db *db, const char *path, rag_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return rag_fail_errno(err, errno, "look at %s", path);
+    (void)pthread_mutex_lock(&db->mutex);
+    const int first = !db->inode;
+    if (first) {
+        db->device = st.st_dev;
+        db->inode = st.st_ino;
+    }
+    const int same = db->device == st.st_dev && db->inode == st.st_ino;
+    (void)pthread_mutex_unlock(&db->mutex);
+    if (!same)
+        return rag_fail(err, RAG_E_CORRUPT, "%s was replaced while it was open: open it again",
+                        path);
+    return RAG_OK;
+}
+
 /* The first read: takes SHARED, opens the log and recovers it when its last user died. */
 static rag_status first_read(struct connection *c, const char *path, enum connection_kind kind,
                              int *moved, rag_error *err)
@@ -170,6 +191,8 @@ static rag_status first_read(struct connection *c, const char *path, enum connec
     (void)sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_HAS_MOVED, moved);
     if (*moved)
         return RAG_OK;
+    if (kind != CONNECTION_LAST)
+        RAG_TRY(check_same_file(c->base.db, path, err));
     if (kind == CONNECTION_WRITER) { /* somebody may have switched it off with a shell */
         RAG_TRY(connection_exec(c, "PRAGMA journal_mode=WAL", err));
         c->base.db->page_size = (int)page_size;

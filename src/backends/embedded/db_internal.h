@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "codec.h"
 #include "core/context.h"
@@ -42,14 +43,14 @@ enum {
 #define BUILD_PREFIX "ragstore.db.build-"
 
 struct connection {
-    struct db_conn base; /* first: the two are cast to each other */
-    const rag_context *ctx;     /* of the call that runs; NULL between calls */
-    int64_t busy_until_ns;      /* how long to wait for foreign locks */
+    struct db_conn base;    /* first: the two are cast to each other */
+    const rag_context *ctx; /* of the call that runs; NULL between calls */
+    int64_t busy_until_ns;  /* how long to wait for foreign locks */
     int64_t busy_since_ns;
-    int64_t busy_limit_ns; /* not 0: counted from the first time that a lock is busy instead */
-    const char *wal_path;       /* SQLite's own string: sqlite_os_is_in_place() */
-    int in_read;                /* a read transaction was begun */
-    struct connection *next;    /* in the pool */
+    int64_t busy_limit_ns;   /* not 0: counted from the first time that a lock is busy instead */
+    const char *wal_path;    /* SQLite's own string: sqlite_os_is_in_place() */
+    int in_read;             /* a read transaction was begun */
+    struct connection *next; /* in the pool */
 };
 
 /* A store while it is built aside. */
@@ -73,13 +74,15 @@ struct db {
     int read_only;
     int64_t lock_timeout_ms;
     int page_size;
-    _Atomic(struct gate *) gate; /* changes once, when a build is published */
-    struct gate *build_gate;     /* the one before */
-    struct connection *writer; /* belongs to whoever has the turn; NULL when read-only */
+    _Atomic(struct gate *) gate;   /* changes once, when a build is published */
+    struct gate *build_gate;       /* the one before */
+    struct connection *writer;     /* belongs to whoever has the turn; NULL when read-only */
     _Atomic(struct build *) build; /* non-NULL until published */
-    int64_t wal_bytes;          /* after the last commit; under the turn, as the next */
+    int64_t wal_bytes;             /* after the last commit; under the turn, as the next */
     int64_t next_checkpoint_at;
 
+    dev_t device;          /* of the file; under `mutex`, as all below */
+    ino_t inode;           /* 0: not open yet */
     pthread_mutex_t mutex; /* of all below; innermost, never held around SQLite */
     pthread_cond_t reader_back;
     struct connection *idle;

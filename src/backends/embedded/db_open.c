@@ -3,7 +3,7 @@
  * Opening an existing store takes no writer's turn: it must be quick while somebody writes. Making
  * a new one does, and the new store appears by a rename (db_build.c), so nobody ever opens half a
  * store. Network file systems are refused: their locks and shared memory do not do what SQLite's
- * write-ahead log needs. Everything that can be refused is refused before anything is created.
+ * write-ahead log needs; that is seen once the directory is there, before a file is made in it.
  *
  * After fork() a handle must not be used in the child, nor closed: its descriptors are closed there
  * already (core/os.c) and their numbers may mean other files. */

@@ -120,21 +120,19 @@ static rag_status run(struct connection *c, const char *sql, rag_error *err)
     return db_run(&c->base, stmt, err);
 }
 
-static void set_full(struct connection *c, int full)
+static void set_normal(struct connection *c)
 {
-    (void)sqlite3_exec(c->base.sqlite,
-                       full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", NULL, NULL,
-                       NULL);
+    (void)sqlite3_exec(c->base.sqlite, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 }
 
 rag_status writer_begin(struct db *db, int full, rag_error *err)
 {
     struct connection *c = db->writer;
     if (full)
-        set_full(c, 1);
+        RAG_TRY(connection_exec(c, "PRAGMA synchronous=FULL", err));
     const rag_status status = run(c, "BEGIN IMMEDIATE", err);
     if (status != RAG_OK && full)
-        set_full(c, 0);
+        set_normal(c);
     return status;
 }
 
@@ -180,7 +178,7 @@ rag_status writer_commit(struct db *db, int full, rag_error *err)
             rag_error_outcome(err, RAG_OUTCOME_UNKNOWN);
     }
     if (full)
-        set_full(c, 0);
+        set_normal(c);
     return status;
 }
 
@@ -485,7 +483,7 @@ rag_status db_write_end(struct db_write *w, rag_status status, rag_token *token,
     codec_trim(c->base.codec);
     if (w->own) {
         if (w->full)
-            set_full(c, 0); /* also after paths that never came to the commit */
+            set_normal(c); /* also after paths that never came to the commit */
         turn_leave(db);
     } else {
         connection_serve(c, NULL);
