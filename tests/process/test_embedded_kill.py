@@ -66,7 +66,7 @@ def test_killed_publish_leaves_a_whole_store(tmp_path, number, flags):
         probe.send("loop", 0, "new", 0, 300, 2000)
         probe.acknowledged()
         probe.send("publish", 0)
-        time.sleep(choice.random() * 0.015)
+        time.sleep(choice.random() * 0.03)
         probe.kill()
         published = any(line.startswith("ok") for line in probe.rest())
     if not (store / "ragstore.db").exists():
