@@ -64,7 +64,11 @@ static void embedded_abandon(void *self)
 static rag_status embedded_flush(const rag_call *call, rag_token upto, rag_error *err)
 {
     RAG_TRY(db_flush(call, upto, err));
-    return vector_index_after_flush(call, err);
+    /* What was asked for is done; an index that could not be made costs time, not answers. */
+    rag_error why = RAG_ERROR_INIT;
+    if (vector_index_after_flush(call, &why) != RAG_OK)
+        call->host->log(call->ctx, RAG_LOG_WARNING, why.message);
+    return RAG_OK;
 }
 
 static rag_status embedded_publish(const rag_call *call, rag_error *err)

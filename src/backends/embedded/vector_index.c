@@ -519,6 +519,22 @@ cleanup:
     return status;
 }
 
+/* A space with vectors too long for the codes has no index and is searched row by row. */
+static rag_status build_unless_extreme(const rag_call *call, struct db *db,
+                                       const struct plan *plan, rag_error *err)
+{
+    rag_error why = RAG_ERROR_INIT;
+    const rag_status status = build(call, db, plan, &why);
+    if (status == RAG_E_INVALID) {
+        context_log(call->ctx, RAG_LOG_WARNING, "no vector index of '%s': %s", plan->name,
+                    why.message);
+        return RAG_OK;
+    }
+    if (status != RAG_OK && err)
+        *err = why;
+    return status;
+}
+
 /* ---- all spaces ---------------------------------------------------------------------------------------- */
 
 /* The space with the smallest id above *id; *id 0 when there is none. */
@@ -575,7 +591,7 @@ static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *e
     do {
         status = plan_next(call, &id, tail_min, plan, &db, err);
         if (status == RAG_OK && plan->build)
-            status = build(call, db, plan, err);
+            status = build_unless_extreme(call, db, plan, err);
         else if (status == RAG_OK && plan->forget)
             status = forget(call, plan, err);
         changed |= plan->build || plan->forget;
