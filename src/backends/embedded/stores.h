@@ -8,7 +8,6 @@ extern const rag_kv_table embedded_kv;
 extern const rag_vector_table embedded_vector;
 extern const rag_graph_table embedded_graph;
 extern const rag_docstatus_table embedded_docstatus;
-extern const rag_backend embedded_backend;
 
 /* vector_index.c. Bring the index files up to date: rag_store_optimize(). */
 rag_status vector_index_optimize(const rag_call *call, rag_error *err);
