@@ -7,6 +7,9 @@
 #include "core/alloc.h"
 #include "core/os.h"
 #include "db_internal.h"
+#include "stores.h"
+
+_Static_assert(VECTOR_INDEX_MIN_ROWS == 1024, "the bound stands in a statement here");
 
 static const char *kind_name(int kind)
 {
@@ -84,8 +87,10 @@ static rag_status read_facts(struct db_conn *conn, struct facts *f, rag_error *e
     RAG_TRY(connection_int(c, "PRAGMA user_version", &f->version, err));
     RAG_TRY(connection_int(c, "PRAGMA page_size", &f->page_size, err));
     RAG_TRY(connection_int(c, "PRAGMA freelist_count", &f->free_pages, err));
-    RAG_TRY(connection_int(c, "SELECT coalesce(sum(rows), 0) FROM namespace WHERE kind = 2",
-                           &f->vectors, err));
+    /* smaller spaces have no index and want none: vector_index.c */
+    RAG_TRY(connection_int(
+        c, "SELECT coalesce(sum(rows), 0) FROM namespace WHERE kind = 2 AND rows >= 1024",
+        &f->vectors, err));
     return connection_int(c, "SELECT coalesce(sum(rows), 0) FROM vector_index", &f->indexed, err);
 }
 

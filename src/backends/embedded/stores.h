@@ -9,6 +9,9 @@ extern const rag_vector_table embedded_vector;
 extern const rag_graph_table embedded_graph;
 extern const rag_docstatus_table embedded_docstatus;
 
+/* A space of fewer rows has no index: a walk over them is as fast. */
+#define VECTOR_INDEX_MIN_ROWS 1024
+
 /* vector_index.c. Bring the index files up to date: rag_store_optimize(). */
 rag_status vector_index_optimize(const rag_call *call, rag_error *err);
 /* The same in passing, after a flush, when so many rows are covered by no index that searches

@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 enum {
-    INDEX_MIN_ROWS = 1024,       /* below it a walk over the rows is as fast */
     TAIL_MIN_ROWS = 256,         /* a segment is not worth its file before */
     TAIL_MIN_ROWS_FLUSH = 8192,  /* nor, in passing, before */
     SEGMENTS_WANTED = 8,
@@ -164,7 +163,7 @@ static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min)
     plan->last = zero + plan->space.next_slot - 1;
     const uint64_t tail = plan->last > covered ? (uint64_t)(plan->last - covered) : 0;
     const uint64_t dead = indexed + tail > rows ? indexed + tail - rows : 0;
-    if (rows < INDEX_MIN_ROWS) {
+    if (rows < VECTOR_INDEX_MIN_ROWS) {
         plan->forget = plan->old_count > 0;
         return;
     }
