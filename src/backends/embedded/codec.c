@@ -211,8 +211,7 @@ rag_status codec_encode(struct codec *c, rag_slice text, rag_slice *out, rag_err
         return rag_fail(err, RAG_E_INVALID, "a value of %zu bytes is larger than %zu", text.len,
                         LIMIT_VALUE_BYTES);
     rag_slice packed = { NULL, 0 };
-    if (text.len >=
-        (c->dictionary ? COMPRESS_FROM_BYTES_WITH_DICTIONARY : COMPRESS_FROM_BYTES))
+    if (text.len >= (c->dictionary ? COMPRESS_FROM_BYTES_WITH_DICTIONARY : COMPRESS_FROM_BYTES))
         RAG_TRY(compress(c, text, &packed, err));
     if (!packed.len) {
         RAG_TRY(make_room(&c->encoded, text.len + 1, err));

@@ -29,8 +29,8 @@ static const char SQL_SCAN[] =
     " ORDER BY key LIMIT ?3";
 static const char SQL_CLEAR[] = "DELETE FROM kv WHERE namespace = ?1";
 
-enum { CHECK_EVERY = 256 };                       /* items between looks at the deadline */
-enum { SCAN_VALUE_BYTES = 64 * 1024 * 1024 };     /* a scan ends early above this */
+enum { CHECK_EVERY = 256 };                   /* items between looks at the deadline */
+enum { SCAN_VALUE_BYTES = 64 * 1024 * 1024 }; /* a scan ends early above this */
 
 static rag_status check_now_and_then(const rag_call *call, size_t i, rag_error *err)
 {
