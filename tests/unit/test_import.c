@@ -561,6 +561,44 @@ static void test_cancel_and_deadline(void **state)
     }
 }
 
+/* Sleeps long enough for the reader to fill the queue and wait in it, and then cancels. */
+static void cancel_late(void *user, const rag_progress *p)
+{
+    struct watcher *w = user;
+    (void)p;
+    if (++w->calls == 2) {
+        (void)usleep(300000);
+        rag_cancel(w->cancel);
+    }
+}
+
+static void test_cancel_while_the_reader_waits(void **state)
+{
+    (void)state;
+    enum { ROWS = 600000 };
+    int cancel = 0;
+    struct watcher w = { .cancel = &cancel };
+    rag_error err = RAG_ERROR_INIT;
+    rag_context ctx = RAG_CONTEXT_INIT;
+    rag_import_options options = RAG_IMPORT_OPTIONS_INIT;
+    FILE *file = fopen("d/kv_store_a.json", "wb");
+    assert_non_null(file);
+    (void)fputs("{", file);
+    for (int i = 0; i < ROWS; i++)
+        (void)fprintf(file, "%s\"k%d\": {\"n\": %d}", i ? "," : "", i, i);
+    (void)fputs("}", file);
+    assert_int_equal(fclose(file), 0);
+    rag_store *store = open_store("memory:");
+    options.threads = 2;
+    ctx.progress = cancel_late;
+    ctx.user = &w;
+    ctx.cancel = &cancel;
+    const rag_status status = rag_import_lightrag(store, &ctx, "d", &options, NULL, &err);
+    /* done before its second report, on a fast machine; but it must end */
+    assert_true(status == RAG_E_CANCELLED || (status == RAG_OK && w.calls <= 2));
+    rag_store_close(store);
+}
+
 /* ---- lack of memory ------------------------------------------------------------------------------------------ */
 
 /* Every allocation of an import fails once: it says so, and nothing is lost or used after free (the
@@ -618,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup(test_arguments, empty_directory),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_cancel_and_deadline),
+        cmocka_unit_test_setup(test_cancel_while_the_reader_waits, empty_directory),
         cmocka_unit_test_setup(test_out_of_memory, empty_directory),
     };
     return cmocka_run_group_tests_name("import", tests, NULL, NULL);
