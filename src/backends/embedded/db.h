@@ -40,9 +40,11 @@ void db_read_end(const rag_call *call, struct db_conn *conn);
 struct db_write {
     struct db_conn *conn;
     const rag_call *call;
-    int own;       /* not inside an explicit transaction: this write commits */
-    int durable;   /* commit with an fsync (doc status); set before db_write_end() */
-    struct { sqlite3_int64 id, rows, bytes; } changes[8];
+    int own;     /* not inside an explicit transaction: this write commits */
+    int durable; /* commit with an fsync (doc status); set before db_write_end() */
+    struct {
+        sqlite3_int64 id, rows, bytes;
+    } changes[8];
     size_t change_count;
     int full;                     /* the commit itself syncs: db_write_begin_durable() */
     sqlite3_int64 changes_before; /* sqlite3_total_changes64() at the begin */
@@ -106,7 +108,7 @@ rag_status db_parse_number(rag_slice position, sqlite3_int64 *number, rag_error 
 /* ---- about the store -------------------------------------------------------------------------------- */
 
 const char *db_directory(const struct db *db); /* where index files go */
-int db_is_bulk(const struct db *db);            /* being built aside, nobody else sees it */
+int db_is_bulk(const struct db *db);           /* being built aside, nobody else sees it */
 /* Make everything up to `upto` (0: all) durable. */
 rag_status db_flush(const rag_call *call, rag_token upto, rag_error *err);
 

@@ -114,8 +114,7 @@ static rag_status learn(struct db_conn *conn, sqlite3_int64 namespace_id, const 
     char *bytes = rag_alloc(room);
     if (!bytes)
         return rag_fail_memory(err);
-    const size_t len =
-        ZDICT_trainFromBuffer(bytes, room, s->bytes, s->lengths, (unsigned)s->count);
+    const size_t len = ZDICT_trainFromBuffer(bytes, room, s->bytes, s->lengths, (unsigned)s->count);
     rag_status status = RAG_OK;
     if (!ZDICT_isError(len))
         status = add(conn, namespace_id, slice_of(bytes, len), id, err);

@@ -1,7 +1,11 @@
 /* Document status on SQLite. The row is kept as its JSON text; what questions are asked by stands
  * in columns with an index for each question (schema.c). Numbers by status are kept in doc_count.
  * A page over several statuses merges one index range per status, so that its cost does not depend
- * on how many documents there are in others. Called through embedded_docstatus only. */
+ * on how many documents there are in others.
+ *
+ * Invariants, which a check can recompute: the columns agree with the value; doc_count has one row
+ * for each status that occurs, with its number. Every write here is durable when it returns: the
+ * pipeline decides by these rows what to do again. Called through embedded_docstatus only. */
 #include "codec.h"
 #include "core/alloc.h"
 #include "core/buffer.h"

@@ -1,4 +1,5 @@
-/* What all drops share: the counters of a namespace whose rows are gone. */
+/* What all drops share: the counters of a namespace whose rows are gone. The row of the namespace
+ * itself stays, so that its id is never given to another and its generation only ever grows. */
 #include "db.h"
 
 static const char SQL_CLEAR[] = "UPDATE namespace SET rows = 0, bytes = 0 WHERE id = ?1";

@@ -74,7 +74,9 @@ static rag_status embedded_flush(const rag_call *call, rag_token upto, rag_error
 static rag_status embedded_publish(const rag_call *call, rag_error *err)
 {
     RAG_TRY(vector_index_optimize(call, err)); /* into the directory, before the store is seen */
-    return db_publish(call, err);
+    RAG_TRY(db_publish(call, err));
+    vector_index_remove_garbage(call); /* files of a store that this one replaced */
+    return RAG_OK;
 }
 
 static rag_status embedded_optimize(const rag_call *call, rag_error *err)

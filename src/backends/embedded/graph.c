@@ -152,8 +152,8 @@ static rag_status update_value(struct db_write *w, const struct update_sql *sql,
     }
     rag_status status = write_value(w->conn, sql->set, id, value, &new_len, err);
     if (status == RAG_OK)
-        status = db_write_count(w, sql->counter, 0,
-                                (sqlite3_int64)new_len - (sqlite3_int64)old_len, err);
+        status = db_write_count(w, sql->counter, 0, (sqlite3_int64)new_len - (sqlite3_int64)old_len,
+                                err);
     rag_free(merged);
     return status;
 }
@@ -283,15 +283,15 @@ static rag_status graph_put_edges(const rag_call *call, const rag_edge *edges, s
 
 /* ---- reading ----------------------------------------------------------------------------------- */
 
-static rag_status append_node(struct db_conn *conn, rag_slice label, unsigned what,
-                              rag_result *out, rag_error *err)
+static rag_status append_node(struct db_conn *conn, rag_slice label, unsigned what, rag_result *out,
+                              rag_error *err)
 {
     struct node node;
     RAG_TRY(find_node(conn, label, &node, err));
     rag_row row = { .key = label, .found = node.id != 0, .number = node.degree };
     if (node.id && (what & RAG_GRAPH_VALUES))
-        RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &row.value, NULL,
-                           err));
+        RAG_TRY(
+            read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &row.value, NULL, err));
     return rag_result_append(out, &row, err);
 }
 
@@ -362,8 +362,8 @@ static rag_status append_incident(struct db_conn *conn, rag_slice label, unsigne
             break;
         rag_row row = { .key = label, .key2 = db_column_slice(stmt, 0), .found = 1 };
         if (what & RAG_GRAPH_VALUES)
-            RAG_TRY(read_value(conn, SQL_GET_EDGE_VALUE, sqlite3_column_int64(stmt, 1),
-                               "edge from", label, &row.value, NULL, err));
+            RAG_TRY(read_value(conn, SQL_GET_EDGE_VALUE, sqlite3_column_int64(stmt, 1), "edge from",
+                               label, &row.value, NULL, err));
         RAG_TRY(rag_result_append(out, &row, err));
     }
     (void)sqlite3_reset(stmt);
@@ -412,8 +412,8 @@ static rag_status delete_edge_row(struct db_write *w, sqlite3_int64 edge, size_t
 {
     rag_slice value;
     size_t stored_len;
-    RAG_TRY(read_value(w->conn, SQL_GET_EDGE_VALUE, edge, "edge from", name, &value, &stored_len,
-                       err));
+    RAG_TRY(
+        read_value(w->conn, SQL_GET_EDGE_VALUE, edge, "edge from", name, &value, &stored_len, err));
     RAG_TRY(run_with_id(w->conn, SQL_DELETE_EDGE, edge, err));
     return db_write_count(w, NAMESPACE_ID_EDGES, -1, -(sqlite3_int64)(label_bytes + stored_len),
                           err);
@@ -482,8 +482,8 @@ static rag_status list_neighbours(struct db_conn *conn, sqlite3_int64 node, stru
         const void *copy = item ? arena_copy(arena, label.data, label.len) : NULL;
         if (!copy)
             return rag_fail_memory(err);
-        *item = (struct neighbour){ *out, slice_of(copy, label.len),
-                                    sqlite3_column_int64(stmt, 1) };
+        *item =
+            (struct neighbour){ *out, slice_of(copy, label.len), sqlite3_column_int64(stmt, 1) };
         *out = item;
     }
     (void)sqlite3_reset(stmt);
@@ -513,14 +513,12 @@ static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct n
     rag_slice value;
     size_t stored_len;
     RAG_TRY(run_with_id(conn, SQL_DELETE_INCIDENT, node.id, err));
-    RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &value, &stored_len,
-                       err));
+    RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &value, &stored_len, err));
     RAG_TRY(run_with_id(conn, SQL_DELETE_NODE_VALUE, node.id, err));
     RAG_TRY(db_prepare(conn, SQL_DELETE_NODE, &stmt, err));
     db_bind_slice(stmt, 1, label);
     RAG_TRY(db_run(conn, stmt, err));
-    return db_write_count(w, NAMESPACE_ID_NODES, -1, -(sqlite3_int64)(label.len + stored_len),
-                          err);
+    return db_write_count(w, NAMESPACE_ID_NODES, -1, -(sqlite3_int64)(label.len + stored_len), err);
 }
 
 static rag_status delete_node(struct db_write *w, rag_slice label, uint64_t *deleted,
@@ -599,8 +597,8 @@ static rag_status graph_scan_nodes(const rag_call *call, rag_slice after, size_t
     return status;
 }
 
-static rag_status scan_edges(struct db_conn *conn, sqlite3_int64 after, size_t limit,
-                             unsigned what, rag_result *out, rag_error *err)
+static rag_status scan_edges(struct db_conn *conn, sqlite3_int64 after, size_t limit, unsigned what,
+                             rag_result *out, rag_error *err)
 {
     sqlite3_stmt *stmt;
     int more;
@@ -676,8 +674,7 @@ static rag_status append_ranked(struct db_conn *conn, const char *sql, size_t li
     return RAG_OK;
 }
 
-static rag_status graph_popular(const rag_call *call, size_t limit, rag_result *out,
-                                rag_error *err)
+static rag_status graph_popular(const rag_call *call, size_t limit, rag_result *out, rag_error *err)
 {
     struct db_conn *conn;
     RAG_TRY(db_read_begin(call, &conn, err));
@@ -693,7 +690,9 @@ static rag_status graph_popular(const rag_call *call, size_t limit, rag_result *
 static rag_status graph_drop(const rag_call *call, rag_error *err)
 {
     static const char *const DELETE_ALL[] = {
-        "DELETE FROM graph_node", "DELETE FROM graph_node_value", "DELETE FROM graph_edge",
+        "DELETE FROM graph_node",
+        "DELETE FROM graph_node_value",
+        "DELETE FROM graph_edge",
         "DELETE FROM graph_adjacent",
     };
     struct db_write w;

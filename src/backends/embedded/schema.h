@@ -18,8 +18,12 @@ enum {
 };
 
 /* The row ids of the namespaces that always exist. */
-enum { NAMESPACE_ID_STORE = 0, NAMESPACE_ID_NODES = 1, NAMESPACE_ID_EDGES = 2,
-       NAMESPACE_ID_DOCS = 3 };
+enum {
+    NAMESPACE_ID_STORE = 0,
+    NAMESPACE_ID_NODES = 1,
+    NAMESPACE_ID_EDGES = 2,
+    NAMESPACE_ID_DOCS = 3
+};
 
 /* Nodes of at least this degree are in the index of popular nodes (and in its WHERE clause). */
 #define SCHEMA_POPULAR_DEGREE 8

@@ -18,4 +18,7 @@ rag_status vector_index_optimize(const rag_call *call, rag_error *err);
  * suffer: the cost is that of the rows written since. */
 rag_status vector_index_after_flush(const rag_call *call, rag_error *err);
 
+/* Remove index files that the database does not name and nobody is making. */
+void vector_index_remove_garbage(const rag_call *call);
+
 #endif

@@ -240,9 +240,8 @@ static rag_status read_single(struct db_conn *conn, const struct space *space, s
     return RAG_OK;
 }
 
-rag_status vector_read_elements(struct db_conn *conn, const struct space *space,
-                                sqlite3_int64 slot, struct buffer *scratch, const void **elements,
-                                rag_error *err)
+rag_status vector_read_elements(struct db_conn *conn, const struct space *space, sqlite3_int64 slot,
+                                struct buffer *scratch, const void **elements, rag_error *err)
 {
     sqlite3_stmt *stmt;
     int more;
@@ -507,8 +506,8 @@ static rag_status delete_name(struct db_write *w, const struct space *space, rag
         if (!id)
             return rag_fail_memory(err);
         const uint64_t before = *deleted;
-        rag_status status = found ? delete_id(w, space, slice_of(id, stored.len), deleted, err)
-                                  : RAG_OK;
+        rag_status status =
+            found ? delete_id(w, space, slice_of(id, stored.len), deleted, err) : RAG_OK;
         rag_free(id);
         if (status == RAG_OK && *deleted == before)
             status = rag_fail(err, RAG_E_CORRUPT, "name '%.*s' leads to slot %lld, which is empty",
@@ -538,8 +537,7 @@ static rag_status delete_all(const rag_call *call, const char *name, const rag_s
 }
 
 static rag_status vector_delete_many(const rag_call *call, const char *name, const rag_slice *ids,
-                                     size_t n, uint64_t *deleted, rag_token *token,
-                                     rag_error *err)
+                                     size_t n, uint64_t *deleted, rag_token *token, rag_error *err)
 {
     return delete_all(call, name, ids, n, delete_id, deleted, token, err);
 }
@@ -612,8 +610,8 @@ static rag_status read_floats(struct db_conn *conn, const struct space *space, s
 }
 
 rag_status vector_append_slot(struct db_conn *conn, const struct space *space, sqlite3_int64 slot,
-                              unsigned what, double score, struct buffer *scratch,
-                              rag_result *out, int *found, rag_error *err)
+                              unsigned what, double score, struct buffer *scratch, rag_result *out,
+                              int *found, rag_error *err)
 {
     struct buffer floats = BUFFER_INIT(LIMIT_VALUE_BYTES);
     sqlite3_stmt *stmt;
@@ -681,8 +679,8 @@ static rag_status append_scanned(struct db_conn *conn, const struct space *space
         RAG_TRY(codec_decode(conn->codec, db_column_slice(stmt, 3), "payload of vector", row.key,
                              &row.value, err));
     if (what & RAG_VECTOR_VECTORS)
-        RAG_TRY(read_floats(conn, space, sqlite3_column_int64(stmt, 0), scratch, floats, &row,
-                            err));
+        RAG_TRY(
+            read_floats(conn, space, sqlite3_column_int64(stmt, 0), scratch, floats, &row, err));
     return rag_result_append(out, &row, err);
 }
 
@@ -716,8 +714,8 @@ cleanup:
     return status;
 }
 
-static rag_status vector_scan(const rag_call *call, const char *name, rag_slice after,
-                              size_t limit, unsigned what, rag_result *out, rag_error *err)
+static rag_status vector_scan(const rag_call *call, const char *name, rag_slice after, size_t limit,
+                              unsigned what, rag_result *out, rag_error *err)
 {
     struct db_conn *conn;
     sqlite3_int64 position;

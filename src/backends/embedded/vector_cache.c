@@ -1,4 +1,6 @@
-/* Mapped index files. A file is mapped once per handle and stays until the database names it no
+/* Mapped index files.
+ *
+ * A file is mapped once per handle and stays until the database names it no
  * more; it is never modified or truncated by anybody, only unlinked, so a mapping cannot fault for
  * reasons of ours. One mutex, held around opening and mapping too: two threads that need the same
  * file at the same moment would otherwise both do it. It is never held around SQLite. */
@@ -30,8 +32,7 @@ struct vector_cache {
     struct vector_cache_entry *entries;
 };
 
-void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE],
-                            char name[VECTOR_INDEX_NAME_MAX])
+void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE], char name[VECTOR_INDEX_NAME_MAX])
 {
     static const char DIGITS[] = "0123456789abcdef";
     char *p = name;
@@ -129,8 +130,8 @@ static rag_status load(const char *directory, const struct vector_index_row *row
 }
 
 static rag_status find_or_load(struct vector_cache *cache, const char *directory,
-                               const struct vector_index_row *row,
-                               struct vector_cache_entry **out, rag_error *err)
+                               const struct vector_index_row *row, struct vector_cache_entry **out,
+                               rag_error *err)
 {
     struct vector_cache_entry *entry = cache->entries;
     while (entry && memcmp(entry->uuid, row->uuid, sizeof entry->uuid) != 0)
@@ -157,8 +158,8 @@ static rag_status find_or_load(struct vector_cache *cache, const char *directory
 }
 
 rag_status vector_cache_acquire(struct vector_cache *cache, const char *directory,
-                                const struct vector_index_row *row,
-                                struct vector_cache_entry **out, rag_error *err)
+                                const struct vector_index_row *row, struct vector_cache_entry **out,
+                                rag_error *err)
 {
     (void)pthread_mutex_lock(&cache->mutex);
     const rag_status status = find_or_load(cache, directory, row, out, err);

@@ -17,8 +17,7 @@ struct vector_index_row {
 enum { VECTOR_INDEX_NAME_MAX = 64 };
 
 /* "vectors-<uuid in hex>.idx": the name of the file beside the database. */
-void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE],
-                            char name[VECTOR_INDEX_NAME_MAX]);
+void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE], char name[VECTOR_INDEX_NAME_MAX]);
 
 struct vector_cache *vector_cache_new(void); /* NULL: out of memory */
 void vector_cache_free(void *cache);         /* nothing may be held */
@@ -26,8 +25,8 @@ void vector_cache_free(void *cache);         /* nothing may be held */
 /* The mapped file of `row`, held until released. RAG_E_NOT_FOUND, RAG_E_CORRUPT, RAG_E_VERSION:
  * it cannot serve; the rows must be searched without it. */
 rag_status vector_cache_acquire(struct vector_cache *cache, const char *directory,
-                                const struct vector_index_row *row,
-                                struct vector_cache_entry **out, rag_error *err);
+                                const struct vector_index_row *row, struct vector_cache_entry **out,
+                                rag_error *err);
 const vindex *vector_cache_index(const struct vector_cache_entry *entry);
 void vector_cache_release(struct vector_cache *cache, struct vector_cache_entry *entry);
 

@@ -27,8 +27,8 @@
 #include <unistd.h>
 
 enum {
-    TAIL_MIN_ROWS = 256,         /* a segment is not worth its file before */
-    TAIL_MIN_ROWS_FLUSH = 8192,  /* nor, in passing, before */
+    TAIL_MIN_ROWS = 256,        /* a segment is not worth its file before */
+    TAIL_MIN_ROWS_FLUSH = 8192, /* nor, in passing, before */
     SEGMENTS_WANTED = 8,
     MEAN_SAMPLES = 2048,
     BATCH_SLOTS = 1024
@@ -85,8 +85,7 @@ static rag_status load_rows(struct db_conn *conn, sqlite3_int64 space,
 }
 
 rag_status vector_segments_open(struct db_conn *conn, const struct space *space,
-                                const rag_context *ctx, struct vector_segments *out,
-                                rag_error *err)
+                                const rag_context *ctx, struct vector_segments *out, rag_error *err)
 {
     struct vector_index_row rows[VECTOR_SEGMENTS_MAX];
     struct vector_cache *cache = db_vector_cache(conn->db);
@@ -167,8 +166,7 @@ static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min)
         plan->forget = plan->old_count > 0;
         return;
     }
-    const int worn = dead * 4 > indexed || tail * 2 > indexed ||
-                     plan->old_count >= SEGMENTS_WANTED;
+    const int worn = dead * 4 > indexed || tail * 2 > indexed || plan->old_count >= SEGMENTS_WANTED;
     if (!plan->old_count || (worn && (tail >= tail_min || dead * 4 > indexed))) {
         plan->replaced = plan->old_count;
         plan->first = zero + 1;
@@ -200,8 +198,7 @@ struct output {
     char *path;
 };
 
-static rag_status write_at(void *ctx, uint64_t offset, const void *data, size_t len,
-                           rag_error *err)
+static rag_status write_at(void *ctx, uint64_t offset, const void *data, size_t len, rag_error *err)
 {
     const struct output *out = ctx;
     if (lseek(out->fd, (off_t)offset, SEEK_SET) < 0)
@@ -471,7 +468,7 @@ static void remove_if_garbage(struct db_conn *conn, const char *name)
 
 /* Needs the writer's turn: between making a file and naming it nobody else may look. Failing to
  * remove garbage harms nothing; the next one tries again. */
-static void remove_garbage(const rag_call *call)
+void vector_index_remove_garbage(const rag_call *call)
 {
     struct db_write w;
     if (db_write_begin(call, &w, NULL) != RAG_OK)
@@ -519,8 +516,8 @@ cleanup:
 }
 
 /* A space with vectors too long for the codes has no index and is searched row by row. */
-static rag_status build_unless_extreme(const rag_call *call, struct db *db,
-                                       const struct plan *plan, rag_error *err)
+static rag_status build_unless_extreme(const rag_call *call, struct db *db, const struct plan *plan,
+                                       rag_error *err)
 {
     rag_error why = RAG_ERROR_INIT;
     const rag_status status = build(call, db, plan, &why);
@@ -598,7 +595,7 @@ static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *e
             status = RAG_OK;
     } while (status == RAG_OK && id);
     if (changed && !db_is_bulk(db))
-        remove_garbage(call);
+        vector_index_remove_garbage(call);
     rag_free(plan);
     return status;
 }

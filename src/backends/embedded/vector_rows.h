@@ -13,8 +13,8 @@ struct space {
     uint32_t dimension;
     rag_metric metric;
     rag_element element;
-    int parts;                /* rows of vector_data that one vector takes */
-    sqlite3_int64 next_slot;  /* the n of the next slot; see schema.h */
+    int parts;               /* rows of vector_data that one vector takes */
+    sqlite3_int64 next_slot; /* the n of the next slot; see schema.h */
 };
 
 /* Slots of a space are in [first, end). */
@@ -28,9 +28,8 @@ rag_status space_load(struct db_conn *conn, const char *name, struct space *out,
 /* The elements of the vector in `slot`, as stored: *elements (space_row_bytes() of them) points
  * into `scratch` or into SQLite's page and is valid until the next call with the same connection;
  * NULL when there is no such slot. */
-rag_status vector_read_elements(struct db_conn *conn, const struct space *space,
-                                sqlite3_int64 slot, struct buffer *scratch, const void **elements,
-                                rag_error *err);
+rag_status vector_read_elements(struct db_conn *conn, const struct space *space, sqlite3_int64 slot,
+                                struct buffer *scratch, const void **elements, rag_error *err);
 
 /* ---- derived indexes ------------------------------------------------------------------------------ */
 
@@ -62,8 +61,8 @@ rag_status vector_search(const rag_call *call, const char *name_space,
 
 /* vector.c: append the row in `slot` as the answer carries it; *found 0 when it is gone. */
 rag_status vector_append_slot(struct db_conn *conn, const struct space *space, sqlite3_int64 slot,
-                              unsigned what, double score, struct buffer *scratch,
-                              rag_result *out, int *found, rag_error *err);
+                              unsigned what, double score, struct buffer *scratch, rag_result *out,
+                              int *found, rag_error *err);
 
 /* Forget the index files of a space that is being dropped (inside the write). */
 rag_status vector_index_forget(struct db_write *w, sqlite3_int64 space_id, rag_error *err);

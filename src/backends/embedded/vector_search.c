@@ -1,6 +1,10 @@
 /* Searching a vector space: the index files that the database names, then exactly what no file
  * covers (the tail), all reranked with the stored rows. Without any file it is a walk over all
- * rows: slower, never wrong. */
+ * rows: slower, never wrong.
+ *
+ * Each part hands its best on to the next, which then fetches only what can beat them. All of it runs
+ * in one snapshot: the rows, the names of the files and the counters are of the same moment. A file
+ * that is damaged or missing is left out with a warning. Called through embedded_vector. */
 #include "core/alloc.h"
 #include "core/context.h"
 #include "core/limits.h"
@@ -224,7 +228,7 @@ static rag_status append_hits(struct search *s, const struct hits *hits, unsigne
     }
     if (out->count)
         if (out->count > 0)
-        qsort(out->rows, out->count, sizeof *out->rows, by_score_and_id);
+            qsort(out->rows, out->count, sizeof *out->rows, by_score_and_id);
     return RAG_OK;
 }
 
