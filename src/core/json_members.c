@@ -55,8 +55,7 @@ rag_status json_string_members(rag_slice json, const char *const *names, size_t 
         return rag_fail_memory(err);
     if (!doc)
         return rag_fail(err, RAG_E_CORRUPT, "not JSON at byte %zu: %s", why.pos, why.msg);
-    const rag_status status =
-        copy_members(yyjson_doc_get_root(doc), names, n, out, memory, err);
+    const rag_status status = copy_members(yyjson_doc_get_root(doc), names, n, out, memory, err);
     yyjson_doc_free(doc);
     if (status != RAG_OK)
         for (size_t i = 0; i < n; i++)
