@@ -124,6 +124,11 @@ static void describe(const struct space *space, rag_vector_space *out)
     (void)snprintf(out->model, sizeof out->model, "%s", space->model);
 }
 
+static size_t overflow_pages(size_t piece, size_t page_size)
+{
+    return piece / (page_size - 4) + 2;
+}
+
 /* The number of pieces that wastes least of a page of `page_size`, within a tenth of the best. */
 static int choose_parts(size_t row_bytes, size_t page_size)
 {
@@ -135,8 +140,8 @@ static int choose_parts(size_t row_bytes, size_t page_size)
         const size_t cells = usable / cell;
         if (cells)
             used[parts] = (double)parts * (double)page_size / (double)cells;
-        else /* overflows: whole pages of their own, and part of one here */
-            used[parts] = (double)parts * (double)((piece / (page_size - 4) + 2) * page_size);
+        else /* overflows: whole pages of its own, and part of one here */
+            used[parts] = (double)(parts * overflow_pages(piece, page_size) * page_size);
         if (used[parts] < best)
             best = used[parts];
     }

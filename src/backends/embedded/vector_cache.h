@@ -20,7 +20,7 @@ enum { VECTOR_INDEX_NAME_MAX = 64 };
 void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE], char name[VECTOR_INDEX_NAME_MAX]);
 
 struct vector_cache *vector_cache_new(void); /* NULL: out of memory */
-void vector_cache_free(void *cache);         /* nothing may be held */
+void vector_cache_free(void *memory);        /* a vector_cache of which nothing is held */
 
 /* The mapped file of `row`, held until released. RAG_E_NOT_FOUND, RAG_E_CORRUPT, RAG_E_VERSION:
  * it cannot serve; the rows must be searched without it. */
