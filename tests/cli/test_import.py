@@ -2,9 +2,12 @@
 import json
 import os
 import pathlib
+import random
+import shutil
 import signal
 import struct
 import subprocess
+import time
 
 import pytest
 from conftest import ALICE, clean_environment
@@ -276,3 +279,42 @@ def test_killing_an_import_leaves_a_name_to_import_to(ragstore, alice_copy, tmp_
     ragstore("import", ALICE, target)
     assert litter(target, "ragstore.db", "ragstore.lock", "vectors-") == []
     assert not [path for path in target.iterdir() if "build" in path.name]
+
+
+@pytest.fixture(scope="session")
+def import_seconds(ragstore, tmp_path_factory):
+    """About how long an import of the real directory takes here, with everything in the page cache."""
+    target = tmp_path_factory.mktemp("timed") / "a.store"
+    begin = time.monotonic()
+    ragstore("import", ALICE, target)
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("number", range(10))
+def test_killed_at_random_moments(ragstore, import_seconds, tmp_path, number, replace):
+    """kill -9 anywhere: there is the store of before or the whole new one, and a name to import to."""
+    seed = int(os.environ.get("RAGSTORE_TEST_SEED", "1")) * 100 + number
+    print("seed", seed)
+    target = tmp_path / "a.store"
+    rows = {"chunks": 135, "entities": 291, "relationships": 614}
+    if replace:
+        old = tmp_path / "old"
+        old.mkdir()
+        shutil.copy(ALICE / "kv_store_full_docs.json", old)
+        ragstore("import", old, target)
+    command = [ragstore.path, "import", str(ALICE), str(target)] + ["--replace"] * replace
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment())
+    time.sleep(random.Random(seed).uniform(0, 1.1) * import_seconds)
+    child.kill()
+    finished = child.wait() == 0
+    if (target / "ragstore.db").exists():
+        found = {row["name"]: row["rows"] for row in ragstore("status", "--json", target).json["namespaces"]}
+        whole = rows.items() <= found.items()
+        assert whole or (replace and found == {"full_docs": 1}), found
+        assert whole or not finished
+    else:
+        assert not replace and not finished
+    ragstore("import", ALICE, target, "--replace")
+    assert not [path for path in target.iterdir() if "build" in path.name]
+    ragstore("search", target, "entities", "--like", "Alice")
