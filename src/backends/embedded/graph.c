@@ -307,12 +307,12 @@ static rag_status graph_get_nodes(const rag_call *call, const rag_slice *labels,
     return status;
 }
 
-static rag_status append_edge(struct db_conn *conn, const rag_pair *pair, unsigned what,
-                              rag_result *out, rag_error *err)
+/* `source` is the node of pair->source, found by the caller. */
+static rag_status append_edge(struct db_conn *conn, const rag_pair *pair, struct node source,
+                              unsigned what, rag_result *out, rag_error *err)
 {
-    struct node source, target;
+    struct node target;
     sqlite3_int64 edge = 0;
-    RAG_TRY(find_node(conn, pair->source, &source, err));
     RAG_TRY(find_node(conn, pair->target, &target, err));
     if (source.id && target.id)
         RAG_TRY(find_edge(conn, source.id, pair->target, &edge, err));
@@ -330,10 +330,16 @@ static rag_status graph_get_edges(const rag_call *call, const rag_pair *pairs, s
                                   unsigned what, rag_result *out, rag_error *err)
 {
     struct db_conn *conn;
+    struct node source = { 0, 0 };
     RAG_TRY(db_read_begin(call, &conn, err));
     rag_status status = RAG_OK;
-    for (size_t i = 0; i < n && status == RAG_OK; i++)
-        status = append_edge(conn, &pairs[i], what, out, err);
+    for (size_t i = 0; i < n && status == RAG_OK; i++) {
+        /* the edges of one node mostly come together */
+        if (i == 0 || !slice_equal(pairs[i].source, pairs[i - 1].source))
+            status = find_node(conn, pairs[i].source, &source, err);
+        if (status == RAG_OK)
+            status = append_edge(conn, &pairs[i], source, what, out, err);
+    }
     db_read_end(call, conn);
     return status;
 }
