@@ -6,7 +6,9 @@
  * one would lose values, so it is written in the transaction of the first values that use it. */
 #include "dictionary.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <zdict.h>
 
 #include "codec.h"
@@ -92,13 +94,27 @@ static rag_status take_samples(const rag_slice *first, size_t stride, size_t n, 
     return RAG_OK;
 }
 
+/* ZDICT derives the number of a dictionary from what it learnt: the same texts in two namespaces
+ * would give the same. So it gets a random one, where the format has it: 4 bytes, little-endian,
+ * behind the magic number; below 32,768 and from 2^31 on are reserved by zstd. */
+static rag_status set_random_id(char *bytes, uint32_t *id, rag_error *err)
+{
+    enum { ID_AT = 4, ID_FIRST = 32768 };
+    uint32_t random;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        return rag_fail_errno(err, errno, "random number of a dictionary");
+    *id = ID_FIRST + random % (INT32_MAX - ID_FIRST);
+    for (int i = 0; i < 4; i++)
+        bytes[ID_AT + i] = (char)(*id >> (8 * i) & 0xff);
+    return RAG_OK;
+}
+
 static rag_status add(struct db_conn *conn, sqlite3_int64 namespace_id, rag_slice bytes,
-                      uint32_t *id, rag_error *err)
+                      uint32_t id, rag_error *err)
 {
     sqlite3_stmt *stmt;
-    *id = ZDICT_getDictID(bytes.data, bytes.len);
     RAG_TRY(db_prepare(conn, SQL_ADD, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, *id);
+    (void)sqlite3_bind_int64(stmt, 1, id);
     (void)sqlite3_bind_int64(stmt, 2, namespace_id);
     db_bind_slice(stmt, 3, bytes);
     return db_run(conn, stmt, err);
@@ -116,9 +132,15 @@ static rag_status learn(struct db_conn *conn, sqlite3_int64 namespace_id, const 
         return rag_fail_memory(err);
     const size_t len = ZDICT_trainFromBuffer(bytes, room, s->bytes, s->lengths, (unsigned)s->count);
     rag_status status = RAG_OK;
-    if (!ZDICT_isError(len))
-        status = add(conn, namespace_id, slice_of(bytes, len), id, err);
+    uint32_t fresh = 0;
+    if (!ZDICT_isError(len)) {
+        status = set_random_id(bytes, &fresh, err);
+        if (status == RAG_OK)
+            status = add(conn, namespace_id, slice_of(bytes, len), fresh, err);
+    }
     rag_free(bytes);
+    if (status == RAG_OK)
+        *id = fresh;
     return status;
 }
 

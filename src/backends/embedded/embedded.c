@@ -12,6 +12,7 @@
 #include "db.h"
 #include "db_open.h"
 #include "stores.h"
+#include "vector_cache.h"
 
 static rag_status read_page_size(const rag_backend_config *config, int *out, rag_error *err)
 {
@@ -75,6 +76,8 @@ static rag_status embedded_publish(const rag_call *call, rag_error *err)
 {
     RAG_TRY(vector_index_optimize(call, err)); /* into the directory, before the store is seen */
     RAG_TRY(db_publish(call, err));
+    if (db_vector_cache(call->self))
+        vector_cache_release_locks(db_vector_cache(call->self));
     vector_index_remove_garbage(call); /* files of a store that this one replaced */
     return RAG_OK;
 }

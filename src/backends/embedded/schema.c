@@ -6,7 +6,7 @@
  *    a WITHOUT ROWID table beside it. An update then dirties one page of the small tree and one of
  *    the large, and large values never bloat the trees that are searched.
  *  - `namespace` has one row for each namespace and one for the store: the counters of a commit and
- *    its token dirty one page together.
+ *    its token dirty one page together. Ids are never reused (AUTOINCREMENT): slots contain them.
  *  - `dictionary` holds what zstd learnt of the values of a namespace; frames name it by its id.
  *  - graph_adjacent carries the neighbour's label, so that the edges at a node are one range scan
  *    without a look-up per edge; it also finds the edge of a pair, so edges need no index of their
@@ -22,7 +22,7 @@ const char schema_create[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 
     "CREATE TABLE namespace("
-    "  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL,"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, name TEXT NOT NULL,"
     "  rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,"
     "  generation INTEGER NOT NULL DEFAULT 0, UNIQUE(kind, name));"
     "INSERT INTO namespace(id, kind, name) VALUES"

@@ -33,6 +33,9 @@ enum {
  * id slot * SLOT_PARTS_MAX + part, so that pages are filled whatever the dimension. */
 #define SCHEMA_SLOT_BITS 40
 #define SCHEMA_PARTS_MAX 64
+#define SCHEMA_SLOTS_MAX ((sqlite3_int64)1 << SCHEMA_SLOT_BITS)
+/* (id + 1) << SLOT_BITS, times PARTS_MAX, has to stay a row id. */
+#define SCHEMA_SPACE_ID_MAX 131070
 
 /* Everything that a new store needs, in one string of statements. */
 extern const char schema_create[];

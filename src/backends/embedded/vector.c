@@ -170,6 +170,9 @@ static rag_status add_space(struct db_write *w, const char *name, const rag_vect
     size_t page_size;
     RAG_TRY(page_size_of(w->conn, &page_size, err));
     RAG_TRY(db_namespace_make(w, NAMESPACE_VECTOR, name, &id, err));
+    if (id >= SCHEMA_SPACE_ID_MAX)
+        return rag_fail(err, RAG_E_UNSUPPORTED, "more than %d namespaces in a store",
+                        SCHEMA_SPACE_ID_MAX);
     const size_t row_bytes = space->dimension * element_bytes(space->element);
     RAG_TRY(db_prepare(w->conn, SQL_ADD_SPACE, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, id);
@@ -569,6 +572,7 @@ static rag_status drop_space(struct db_write *w, const struct space *space, rag_
     static const char DELETE_ROWS[] = "DELETE FROM vector_row WHERE slot >= ?1 AND slot < ?2";
     static const char DELETE_KEYS[] = "DELETE FROM vector_key WHERE space >= ?1 AND space < ?2";
     static const char DELETE_NAMES[] = "DELETE FROM vector_name WHERE space >= ?1 AND space < ?2";
+    static const char DELETE_NAMESPACE[] = "DELETE FROM namespace WHERE id >= ?1 AND id < ?2";
     static const char DELETE_SPACE[] = "DELETE FROM vector_space WHERE id >= ?1 AND id < ?2";
     const sqlite3_int64 first = space_first_slot(space), end = space_end_slot(space);
     RAG_TRY(delete_range(w->conn, DELETE_ROWS, first, end, err));
@@ -577,7 +581,10 @@ static rag_status drop_space(struct db_write *w, const struct space *space, rag_
     RAG_TRY(delete_range(w->conn, DELETE_NAMES, space->id, space->id + 1, err));
     RAG_TRY(delete_range(w->conn, DELETE_SPACE, space->id, space->id + 1, err));
     RAG_TRY(vector_index_forget(w, space->id, err));
-    return db_namespace_clear(w, space->id, err);
+    /* A space of this name that comes later gets another id, so that slots are never given twice:
+     * whoever is making an index of this one finds that it is gone. */
+    RAG_TRY(delete_range(w->conn, DELETE_NAMESPACE, space->id, space->id + 1, err));
+    return db_write_count(w, space->id, 0, 0, err);
 }
 
 static rag_status vector_drop(const rag_call *call, const char *name, rag_error *err)
@@ -725,6 +732,8 @@ static rag_status vector_scan(const rag_call *call, const char *name, rag_slice 
     struct db_conn *conn;
     sqlite3_int64 position;
     RAG_TRY(db_parse_number(after, &position, err));
+    if (position >= SCHEMA_SLOTS_MAX)
+        return rag_fail(err, RAG_E_INVALID, "'%.*s' is no position of this scan", RAG_SHOWN(after));
     RAG_TRY(db_read_begin(call, &conn, err));
     const rag_status status = scan_slots(conn, name, position, limit, what, out, err);
     db_read_end(call, conn);

@@ -27,9 +27,13 @@ struct vector_cache_entry {
     int spoiled;
 };
 
+enum { LOCKS_KEPT_MAX = 64 };
+
 struct vector_cache {
     pthread_mutex_t mutex;
     struct vector_cache_entry *entries;
+    int locks[LOCKS_KEPT_MAX];
+    size_t lock_count;
 };
 
 void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE], char name[VECTOR_INDEX_NAME_MAX])
@@ -73,8 +77,27 @@ void vector_cache_free(void *memory)
         entry_free(cache->entries);
         cache->entries = next;
     }
+    vector_cache_release_locks(cache);
     (void)pthread_mutex_destroy(&cache->mutex);
     rag_free(cache);
+}
+
+int vector_cache_keep_lock(struct vector_cache *cache, int fd)
+{
+    (void)pthread_mutex_lock(&cache->mutex);
+    const int kept = cache->lock_count < LOCKS_KEPT_MAX;
+    if (kept)
+        cache->locks[cache->lock_count++] = fd;
+    (void)pthread_mutex_unlock(&cache->mutex);
+    return kept;
+}
+
+void vector_cache_release_locks(struct vector_cache *cache)
+{
+    (void)pthread_mutex_lock(&cache->mutex);
+    while (cache->lock_count)
+        os_close(cache->locks[--cache->lock_count]);
+    (void)pthread_mutex_unlock(&cache->mutex);
 }
 
 static rag_status map_file(const char *path, const struct vector_index_row *row,

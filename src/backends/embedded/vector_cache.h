@@ -37,4 +37,9 @@ void vector_cache_spoil(struct vector_cache *cache, struct vector_cache_entry *e
 void vector_cache_keep_only(struct vector_cache *cache, int64_t space,
                             const struct vector_index_row *rows, size_t n);
 
+/* Keep `fd`, which carries a lock, until vector_cache_release_locks() or the end of the cache. 0 when
+ * there is no room: the caller closes it. */
+int vector_cache_keep_lock(struct vector_cache *cache, int fd);
+void vector_cache_release_locks(struct vector_cache *cache);
+
 #endif

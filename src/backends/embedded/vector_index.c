@@ -95,8 +95,11 @@ rag_status vector_segments_open(struct db_conn *conn, const struct space *space,
     for (size_t i = 0; i < count && cache; i++) {
         rag_error why = RAG_ERROR_INIT;
         struct vector_cache_entry *entry;
-        if (rows[i].first_slot <= out->covered ||
-            vector_cache_acquire(cache, db_directory(conn->db), &rows[i], &entry, &why) != RAG_OK) {
+        if (rows[i].first_slot <= out->covered)
+            (void)rag_fail(&why, RAG_E_CORRUPT, "its files overlap");
+        else
+            (void)vector_cache_acquire(cache, db_directory(conn->db), &rows[i], &entry, &why);
+        if (why.status != RAG_OK) {
             context_log(ctx, RAG_LOG_WARNING, "vector index not used: %s", why.message);
             break;
         }
@@ -150,7 +153,20 @@ static rag_status read_token(struct db_conn *conn, sqlite3_int64 *token, rag_err
     return RAG_OK;
 }
 
-static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min)
+/* Whether every file that is named can serve. */
+static int files_are_whole(struct db *db, const struct plan *plan)
+{
+    struct vector_cache *cache = db_vector_cache(db);
+    for (size_t i = 0; i < plan->old_count && cache; i++) {
+        struct vector_cache_entry *entry;
+        if (vector_cache_acquire(cache, db_directory(db), &plan->old[i], &entry, NULL) != RAG_OK)
+            return 0;
+        vector_cache_release(cache, entry);
+    }
+    return 1;
+}
+
+static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min, int whole)
 {
     const sqlite3_int64 zero = space_first_slot(&plan->space);
     sqlite3_int64 covered = zero;
@@ -167,7 +183,7 @@ static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min)
         return;
     }
     const int worn = dead * 4 > indexed || tail * 2 > indexed || plan->old_count >= SEGMENTS_WANTED;
-    if (!plan->old_count || (worn && (tail >= tail_min || dead * 4 > indexed))) {
+    if (!plan->old_count || !whole || (worn && (tail >= tail_min || dead * 4 > indexed))) {
         plan->replaced = plan->old_count;
         plan->first = zero + 1;
         plan->rows = rows;
@@ -187,7 +203,7 @@ static rag_status make_plan(struct db_conn *conn, const char *name, uint64_t tai
     RAG_TRY(load_rows(conn, plan->space.id, plan->old, &plan->old_count, err));
     RAG_TRY(db_namespace_rows(conn, plan->space.id, &rows, err));
     RAG_TRY(read_token(conn, &plan->token, err));
-    decide(plan, rows, tail_min);
+    decide(plan, rows, tail_min, files_are_whole(conn->db, plan));
     return RAG_OK;
 }
 
@@ -399,19 +415,29 @@ static rag_status is_named(struct db_conn *conn, const uint8_t *uuid, int *named
     return RAG_OK;
 }
 
+/* Whether the valid files are still those that the plan was made from. */
+static rag_status check_unchanged(struct db_conn *conn, const struct plan *plan, rag_error *err)
+{
+    struct vector_index_row rows[VECTOR_SEGMENTS_MAX];
+    struct space now;
+    size_t count;
+    const rag_status status = space_load(conn, plan->name, &now, err);
+    if (status != RAG_OK && status != RAG_E_NOT_FOUND)
+        return status;
+    RAG_TRY(load_rows(conn, plan->space.id, rows, &count, err));
+    int same = status == RAG_OK && now.id == plan->space.id && count == plan->old_count;
+    for (size_t i = 0; i < count && same; i++)
+        same = memcmp(rows[i].uuid, plan->old[i].uuid, VINDEX_UUID_SIZE) == 0;
+    return same
+               ? RAG_OK
+               : rag_fail(err, RAG_E_CONFLICT, "'%s' was indexed or dropped meanwhile", plan->name);
+}
+
 static rag_status name_in(struct db_write *w, const struct plan *plan,
                           const struct vector_index_row *row, rag_error *err)
 {
-    struct space now;
     sqlite3_stmt *stmt;
-    int named;
-    RAG_TRY(space_load(w->conn, plan->name, &now, err));
-    for (size_t i = 0; i < plan->old_count; i++) {
-        RAG_TRY(is_named(w->conn, plan->old[i].uuid, &named, err));
-        if (!named || now.id != plan->space.id)
-            return rag_fail(err, RAG_E_CONFLICT, "another process indexed '%s' meanwhile",
-                            plan->name);
-    }
+    RAG_TRY(check_unchanged(w->conn, plan, err));
     for (size_t i = 0; i < plan->replaced; i++) {
         RAG_TRY(db_prepare(w->conn, SQL_DELETE, &stmt, err));
         db_bind_slice(stmt, 1, slice_of(plan->old[i].uuid, VINDEX_UUID_SIZE));
@@ -483,9 +509,31 @@ void vector_index_remove_garbage(const rag_call *call)
 
 static rag_status forget(const rag_call *call, const struct plan *plan, rag_error *err)
 {
-    struct db_write w;
-    RAG_TRY(db_write_begin(call, &w, err));
+    struct db_write w; /* durable: the files go right after */
+    RAG_TRY(db_write_begin_durable(call, &w, err));
     return db_write_end(&w, vector_index_forget(&w, plan->space.id, err), NULL, err);
+}
+
+/* Lock the new file, which says that it is being made. Somebody who collects garbage may have come
+ * between making and locking it: then it is his. */
+static rag_status claim_file(const struct output *output, const struct plan *plan, rag_error *err)
+{
+    struct stat ours, there;
+    if (lock_file(output->fd, NULL) != RAG_OK || fstat(output->fd, &ours) != 0 ||
+        stat(output->path, &there) != 0 || ours.st_ino != there.st_ino)
+        return rag_fail(err, RAG_E_CONFLICT, "the new index file of '%s' was taken for garbage",
+                        plan->name);
+    return RAG_OK;
+}
+
+/* An index file of a store that is not published yet is named by no database that others can see:
+ * its lock stays until then. */
+static void let_go(struct db *db, struct output *output, rag_status status)
+{
+    struct vector_cache *cache = db_vector_cache(db);
+    if (status == RAG_OK && db_is_bulk(db) && cache && vector_cache_keep_lock(cache, output->fd))
+        return;
+    os_close(output->fd);
 }
 
 static rag_status build(const rag_call *call, struct db *db, const struct plan *plan,
@@ -503,14 +551,15 @@ static rag_status build(const rag_call *call, struct db *db, const struct plan *
     if (!output.path)
         return rag_fail_memory(err);
     RAG_TRY_CLEANUP(os_open(output.path, O_RDWR | O_CREAT | O_EXCL, &output.fd, err));
-    RAG_TRY_CLEANUP(lock_file(output.fd, err));
+    RAG_TRY_CLEANUP(claim_file(&output, plan, err));
     RAG_TRY_CLEANUP(build_file(call, plan, uuid, &output, &row, err));
     RAG_TRY_CLEANUP(os_sync_directory(db_directory(db), err));
     status = publish(call, plan, &row, err);
 cleanup:
-    if (status != RAG_OK && output.fd >= 0)
+    /* When the outcome of naming it is not known it may be named: garbage collection decides. */
+    if (status != RAG_OK && output.fd >= 0 && err && err->outcome != RAG_OUTCOME_UNKNOWN)
         (void)os_unlink(output.path, NULL);
-    os_close(output.fd); /* with it goes the lock */
+    let_go(db, &output, status);
     rag_free(output.path);
     return status;
 }

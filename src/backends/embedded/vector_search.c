@@ -287,7 +287,7 @@ static rag_status search_space(const rag_call *call, struct db_conn *conn, const
     struct hits hits = { 0 };
     rag_status status = find_hits(&s, query, &hits, err);
     /* The one too many is read only where its id decides. */
-    if (hits.count == query->top_k + 1 &&
+    if (status == RAG_OK && hits.count == query->top_k + 1 &&
         hits.list[query->top_k].score < hits.list[query->top_k - 1].score)
         hits.count--;
     if (status == RAG_OK)
