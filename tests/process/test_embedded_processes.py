@@ -244,3 +244,18 @@ def test_read_only_handle_follows_a_writer(tmp_path):
         assert failure.value.kind == "denied"
         writer.kill()
         assert reader.ask("get", 0, "a") == 'value {"v":"19"}'
+
+
+def test_store_whose_log_was_switched_off(tmp_path):
+    """VACUUM INTO and a shell leave a database without WAL: it opens, and takes writes at once."""
+    with Probe() as probe:
+        probe.open(tmp_path)
+        assert probe.ask("threads", 0, 1, 10).split()[:2] == ["done", "10"]
+        probe.finish()
+    with connect(tmp_path) as db:
+        assert db.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    with Probe() as probe:
+        probe.open(tmp_path)
+        assert probe.ask("threads", 0, 1, 10).split()[:4] == ["done", "10", "failed", "0"]
+        probe.finish()
+    assert len(check(tmp_path)) == 20

@@ -195,6 +195,9 @@ static rag_status first_read(struct connection *c, const char *path, enum connec
         RAG_TRY(check_same_file(c->base.db, path, err));
     if (kind == CONNECTION_WRITER) { /* somebody may have switched it off with a shell */
         RAG_TRY(connection_exec(c, "PRAGMA journal_mode=WAL", err));
+        /* Read once more: a log that was just switched on is opened by the next read, and before
+         * each write it is checked that the open one is in its place. */
+        RAG_TRY(connection_int(c, "PRAGMA user_version", &version, err));
         c->base.db->page_size = (int)page_size;
     }
     c->wal_path = sqlite3_filename_wal(sqlite3_db_filename(sqlite, "main"));
