@@ -48,11 +48,11 @@ typedef enum rag_outcome {
 enum { RAG_ERROR_MESSAGE_MAX = 480 };
 
 typedef struct rag_error {
-    rag_status status;                   /* RAG_OK when there was no failure */
-    rag_outcome outcome;                 /* of the write, for functions that write */
-    int retryable;                       /* 1: the same call may succeed later, and is safe */
-    int32_t vendor_code;                 /* errno, SQLite's extended code, ...; 0 none */
-    char native_state[8];                /* SQLSTATE and the like, "" none */
+    rag_status status;    /* of the call that failed; a success leaves all of this alone */
+    rag_outcome outcome;  /* of the write, for functions that write */
+    int retryable;        /* 1: the same call may succeed later, and is safe */
+    int32_t vendor_code;  /* errno, SQLite's extended code, ...; 0 none */
+    char native_state[8]; /* SQLSTATE and the like, "" none */
     char message[RAG_ERROR_MESSAGE_MAX]; /* one line, names the thing and the value, no secrets */
 } rag_error;
 
