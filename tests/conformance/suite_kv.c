@@ -355,6 +355,34 @@ static void kv_a_batch_of_10000_is_one(struct env *e)
     free(keys);
 }
 
+/* Found by a review: what a store learns of the values of one namespace must not meet what it learns
+ * of the same values in another. */
+static void kv_the_same_batch_in_two_namespaces(struct env *e)
+{
+    enum { N = 400, SIZE = 512 };
+    static const char *const names[] = { "first", "second" };
+    rag_kv_item *items = calloc(N, sizeof *items);
+    char(*keys)[16] = calloc(N, sizeof *keys), (*values)[SIZE] = calloc(N, sizeof *values);
+    for (size_t i = 0; i < N; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "k%05zu", i);
+        int len = snprintf(values[i], SIZE, "{\"content\":\"row %zu of many:", i);
+        for (size_t j = 0; j < 40; j++)
+            len += snprintf(values[i] + len, SIZE - (size_t)len, " word%zu", (i * 31 + j * 7) % 97);
+        (void)snprintf(values[i] + len, SIZE - (size_t)len, "\"}");
+        items[i] = (rag_kv_item){ .key = T(keys[i]), .value = T(values[i]) };
+    }
+    for (size_t n = 0; n < 2; n++)
+        OK(rag_kv_put_many(e->store, NULL, names[n], items, N, NULL, &e->err));
+    for (size_t n = 0; n < 2; n++) {
+        rag_result *rows = NULL;
+        OK(rag_kv_get_many(e->store, NULL, names[n], &items[N - 1].key, 1, &rows, &e->err));
+        row_is(row_of(keep(e, rows), 0), values[N - 1]);
+    }
+    free(items);
+    free(keys);
+    free(values);
+}
+
 static void kv_failures_leave_outputs_alone(struct env *e)
 {
     rag_result *const sentinel = (rag_result *)(uintptr_t)16;
@@ -574,6 +602,7 @@ const struct conformance_case kv_cases[] = {
     CASE(kv, last_of_equal_keys_wins),
     CASE(kv, one_bad_item_refuses_the_batch),
     CASE(kv, a_batch_of_10000_is_one),
+    CASE(kv, the_same_batch_in_two_namespaces),
     CASE(kv, failures_leave_outputs_alone),
     CASE(kv, scan_gives_every_row_once_in_byte_order),
     CASE(kv, scan_starts_above_any_key),
