@@ -36,6 +36,8 @@ extern "C" {
 
 #define RAG_BACKEND_ABI 1
 
+typedef struct rag_doc_fields rag_doc_fields; /* below */
+
 /* What the library offers to a backend. A module uses nothing else of it. */
 typedef struct rag_host {
     size_t struct_size;
@@ -66,6 +68,13 @@ typedef struct rag_host {
      * NULL when it is absent or not a string. */
     rag_status (*json_string)(rag_slice json, const char *name, char **out, size_t *out_len,
                               rag_error *err);
+    /* A document row taken apart: the slices of *out point into `row` and into *memory, which the
+     * caller frees with host->free. */
+    rag_status (*doc_fields)(rag_slice id, rag_slice row, rag_doc_fields *out, void **memory,
+                             rag_error *err);
+    /* Its record (RAG_DOC_RECORD), in host memory. */
+    rag_status (*doc_record)(const rag_doc_fields *fields, char **out, size_t *out_len,
+                             rag_error *err);
 } rag_host;
 
 /* On what a slot works. */
@@ -109,6 +118,11 @@ typedef struct rag_kv_table {
     /* Optional: without it, get_many. Rows for the keys that are absent. */
     rag_status (*filter_missing)(const rag_call *call, const char *name_space,
                                  const rag_slice *keys, size_t n, rag_result *out, rag_error *err);
+    /* RAG_FEATURE_CACHE_LIMITS: both. The name ends in "_cache". */
+    rag_status (*set_limits)(const rag_call *call, const char *name_space,
+                             const rag_kv_limits *limits, rag_error *err);
+    rag_status (*get_limits)(const rag_call *call, const char *name_space, rag_kv_limits *out,
+                             rag_error *err);
 } rag_kv_table;
 
 typedef struct rag_vector_table {
@@ -135,6 +149,22 @@ typedef struct rag_vector_table {
     rag_status (*drop)(const rag_call *call, const char *name_space, rag_error *err);
     rag_status (*delete_named)(const rag_call *call, const char *name_space, const rag_slice *names,
                                size_t n, uint64_t *deleted, rag_token *token, rag_error *err);
+    /* RAG_FEATURE_PENDING: all five. What is pending belongs to the opened instance (call->self);
+     * rows of instances whose process is gone are answered by pending_scan as well. get_many answers
+     * with pending rows; put_many, delete_many, delete_named and drop discard those they touch.
+     * `content` is never empty. pending_resolve takes vectors of the space's dimension. */
+    rag_status (*pending_put)(const rag_call *call, const char *name_space,
+                              const rag_pending_item *items, size_t n, rag_token *token,
+                              rag_error *err);
+    rag_status (*pending_delete)(const rag_call *call, const char *name_space, const rag_slice *ids,
+                                 size_t n, rag_token *token, rag_error *err);
+    rag_status (*pending_scan)(const rag_call *call, const char *name_space, rag_slice after,
+                               size_t limit, rag_result *out, rag_error *err);
+    rag_status (*pending_resolve)(const rag_call *call, const char *name_space,
+                                  const rag_pending_vector *vectors, size_t n, int keep,
+                                  uint64_t *applied, rag_token *token, rag_error *err);
+    rag_status (*pending_drop)(const rag_call *call, const char *name_space, uint64_t *dropped,
+                               rag_error *err);
 } rag_vector_table;
 
 typedef struct rag_graph_table {
@@ -165,15 +195,35 @@ typedef struct rag_graph_table {
     /* Optional: without it, breadth-first steps over incident and get_nodes. */
     rag_status (*view)(const rag_call *call, rag_slice label, const rag_graph_view_options *options,
                        rag_result *nodes, rag_result *edges, rag_error *err);
+    /* Optional: without it, a scan of all nodes. `query` is as the caller gave it, without blanks
+     * around it and not empty. */
+    rag_status (*search_labels)(const rag_call *call, rag_slice query, size_t limit,
+                                rag_result *out, rag_error *err);
 } rag_graph_table;
 
 /* The members of a document row that backends keep apart to answer questions by index. Empty
  * slices where the row has none. */
-typedef struct rag_doc_fields {
+struct rag_doc_fields {
     rag_slice id, value;
     rag_slice status, created_at, updated_at, file_path, track_id, content_hash;
-    int is_duplicate; /* metadata.is_duplicate is true */
-} rag_doc_fields;
+    int is_duplicate;      /* metadata.is_duplicate is true */
+    rag_slice original_id; /* metadata.original_doc_id, when it is a text */
+    int has_journal;       /* metadata.custom_chunk_patch is an object */
+    int is_whole;          /* usable in full: docstatus.h */
+};
+
+/* Which rows, in order of (created_at, id), rows without created_at first. */
+typedef struct rag_doc_range {
+    size_t struct_size;
+    rag_doc_by by;           /* 0: by status */
+    const rag_slice *values; /* statuses, none twice; otherwise one value */
+    size_t value_count;
+    int primaries_only;
+    rag_slice exclude_id; /* and its duplicates; empty: none */
+    int from_start;       /* 1: `after_*` are not looked at */
+    rag_slice after_created_at, after_id;
+    size_t limit;
+} rag_doc_range;
 
 typedef struct rag_docstatus_table {
     size_t struct_size;
@@ -191,6 +241,17 @@ typedef struct rag_docstatus_table {
     rag_status (*scan)(const rag_call *call, rag_slice after, size_t limit, rag_result *out,
                        rag_error *err);
     rag_status (*drop)(const rag_call *call, rag_error *err);
+    /* Optional: without it, scans. key = id, key2 = created_at ("" when there is none), value = the
+     * row. RAG_RESULT_EXHAUSTED when there are no more than these. */
+    rag_status (*range)(const rag_call *call, const rag_doc_range *range, rag_result *out,
+                        rag_error *err);
+    /* The same, but value = the record as host->doc_record() writes it. */
+    rag_status (*range_records)(const rag_call *call, const rag_doc_range *range, rag_result *out,
+                                rag_error *err);
+    /* Optional: without it, scans. File paths above `after` with two or more primaries, in order:
+     * key, number = how many. */
+    rag_status (*conflicts)(const rag_call *call, rag_slice after, size_t limit, rag_result *out,
+                            rag_error *err);
 } rag_docstatus_table;
 
 /* ---- the backend ------------------------------------------------------------------------------ */
@@ -199,7 +260,12 @@ typedef struct rag_docstatus_table {
 enum {
     RAG_FEATURE_TRANSACTIONS = 1, /* begin, commit, abort */
     RAG_FEATURE_BUILD = 2,        /* publish, and RAG_OPEN_BUILD */
-    RAG_FEATURE_OPTIMIZE = 4      /* optimize */
+    RAG_FEATURE_OPTIMIZE = 4,     /* optimize */
+    RAG_FEATURE_CACHE_LIMITS = 8, /* kv: set_limits, get_limits */
+    RAG_FEATURE_PENDING = 16,     /* vector: pending_* */
+    RAG_FEATURE_CHECK = 32,       /* check */
+    RAG_FEATURE_COMPACT = 64,     /* compact */
+    RAG_FEATURE_BACKUP = 128      /* backup */
 };
 
 /* Guarantees: the conformance suite proves them. */
@@ -241,6 +307,14 @@ typedef struct rag_backend {
     const rag_vector_table *vector;
     const rag_graph_table *graph;
     const rag_docstatus_table *docstatus;
+    /* RAG_FEATURE_CHECK: rows as rag_store_check() has them, for what this backend keeps twice.
+     * Options are complete. */
+    rag_status (*check)(const rag_call *call, const rag_check_options *options, rag_result *out,
+                        rag_error *err);
+    rag_status (*compact)(const rag_call *call, uint64_t *freed_bytes,
+                          rag_error *err); /* RAG_FEATURE_COMPACT */
+    rag_status (*backup)(const rag_call *call, const char *target,
+                         rag_error *err); /* RAG_FEATURE_BACKUP */
 } rag_backend;
 
 /* The one exported symbol of a module: returns its backend for a host of this ABI, or NULL when it

@@ -109,6 +109,17 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_popular(rag_store *store, const 
                                                         size_t limit, rag_result **out,
                                                         rag_error *err);
 
+/* Up to `limit` labels (0: 50) that contain `query`, the best first: key = label, number = score.
+ * Letters are compared without case (by code point, Unicode's simple lower case); every other
+ * character stands for itself, also '%', '_' and '*'. Blanks around the query are dropped; a blank
+ * query finds nothing. Score: 1000 for the whole label, 500 when it begins with the query, else 100
+ * less the characters of the label, and 50 more where the query follows a blank or '_' in it. Equal
+ * scores by label. Follows LightRAG's search_labels. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_search_labels(rag_store *store,
+                                                              const rag_context *ctx,
+                                                              rag_slice query, size_t limit,
+                                                              rag_result **out, rag_error *err);
+
 typedef struct rag_graph_view_options {
     size_t struct_size;
     unsigned max_depth; /* how many edges from the start; ignored for the whole graph */

@@ -67,6 +67,28 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_count(rag_store *store, const rag_c
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_drop(rag_store *store, const rag_context *ctx,
                                                   const char *name_space, rag_error *err);
 
+/* Bounds of a namespace that is a cache: its name ends in "_cache". 0 stands for "no bound". Kept in
+ * the store, so they hold for every process. */
+typedef struct rag_kv_limits {
+    size_t struct_size;
+    uint64_t
+        max_bytes; /* of keys and values as stored; beyond it the rows written longest ago go */
+    int64_t ttl_s; /* a row is gone that many seconds after it was last written */
+} rag_kv_limits;
+
+#define RAG_KV_LIMITS_INIT { sizeof(rag_kv_limits), 0, 0 }
+
+/* Set the bounds of a cache; what exceeds them is gone when it returns. A row past its time is
+ * absent for every read, whenever its space is given back. Expected: RAG_E_INVALID (not a cache). */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_set_limits(rag_store *store, const rag_context *ctx,
+                                                        const char *name_space,
+                                                        const rag_kv_limits *limits,
+                                                        rag_error *err);
+
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_get_limits(rag_store *store, const rag_context *ctx,
+                                                        const char *name_space, rag_kv_limits *out,
+                                                        rag_error *err);
+
 /* The value of a row as LightRAG has it: with "_id", "create_time" and "update_time" (0 when
  * unknown) as its last members. Writes at most `size` bytes including the final NUL to `buffer`
  * and returns the length that the whole text has without it, as snprintf does. */

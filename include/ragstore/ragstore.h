@@ -24,6 +24,7 @@
 #include "graph.h"
 #include "kv.h"
 #include "migrate.h"
+#include "shared.h"
 #include "status.h"
 #include "store.h"
 #include "txn.h"

@@ -77,6 +77,52 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_describe(rag_store *store, const
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_optimize(rag_store *store, const rag_context *ctx,
                                                          rag_error *err);
 
+/* ---- care --------------------------------------------------------------------------------------- */
+
+enum {
+    RAG_CHECK_REPAIR = 1, /* mend what is derived from other data */
+    RAG_CHECK_QUICK = 2   /* leave out what reads every value */
+};
+
+typedef struct rag_check_options {
+    size_t struct_size;
+    unsigned flags;      /* RAG_CHECK_* */
+    size_t max_examples; /* of one invariant; 0: 10 */
+} rag_check_options;
+
+#define RAG_CHECK_OPTIONS_INIT { sizeof(rag_check_options), 0, 10 }
+
+/* Does the store agree with itself? *report: one row per invariant, also those that hold: key = its
+ * name ("graph.degree", "vectors.without_node"), number = violations found, found = 1 when none is
+ * left, value = JSON {"what", "checked", "violations", "repaired", "derived", "examples":[text,
+ * ...]}: `derived` true says that RAG_CHECK_REPAIR can mend it. Invariants are those inside each
+ * backend and those between the four stores. Other processes may read and write meanwhile; repairs
+ * take the writer's turn. The call succeeds when the check could be made, whatever it found. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_check(rag_store *store, const rag_context *ctx,
+                                                      const rag_check_options *options,
+                                                      rag_result **report, rag_error *err);
+
+/* Give the space of deleted rows back to the file system, drop what is expired, and pack derived
+ * indexes. Works in small steps: others go on, it may be cancelled at any time and keeps what it has
+ * done. *freed_bytes may be NULL. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_compact(rag_store *store, const rag_context *ctx,
+                                                        uint64_t *freed_bytes, rag_error *err);
+
+/* Copy the store as it is at one moment to the new directory `target`, while others read and write.
+ * The copy appears whole and durable, or not at all. Expected: RAG_E_CONFLICT (there is a store). */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_backup(rag_store *store, const rag_context *ctx,
+                                                       const char *target, rag_error *err);
+
+/* A fingerprint of what the store holds: the same for the same rows, whatever backend keeps them, in
+ * whatever order they were written. One row per namespace as in rag_store_namespaces() (key = kind,
+ * key2 = name, number = rows, value = JSON string of 64 hex digits), and a last one with key = "all".
+ * It covers keys, values (as JSON: spaces between tokens and the spelling of escapes do not count),
+ * times of KV rows, vectors as float16 and vector spaces' dimensions; not who the model was. Reads
+ * everything. docs/content-hash.md has the definition. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_content_hash(rag_store *store,
+                                                             const rag_context *ctx,
+                                                             rag_result **out, rag_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -102,6 +102,110 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_search(rag_store *store, const 
                                                         const rag_vector_query *query,
                                                         rag_result **out, rag_error *err);
 
+/* ---- pending rows: text that is to be embedded ------------------------------------------------ */
+
+/* A pipeline writes rows whose vectors it does not have yet, many times for the same id, and wants
+ * each embedded once, later. Such rows wait in the store, not in the process: they survive a kill and
+ * cost no memory. Until they are embedded
+ *  - rag_vector_get_many() answers with them (their vector is NULL until it is known),
+ *  - searches, scans and counts do not see them: they go on with what was there before,
+ *  - a deferred delete is the reverse: gone for rag_vector_get_many(), still there for searches.
+ * Of one id there is at most one pending row; the last call wins. rag_vector_put_many(),
+ * rag_vector_delete_many() and rag_vector_delete_named() work at once and discard what is pending of
+ * the rows they touch.
+ *
+ * Pending rows belong to the handle that wrote them: its flush embeds them, its drop discards them.
+ * Those of a process that is gone belong to everybody's next flush. */
+typedef struct rag_pending_item {
+    rag_slice id;
+    rag_slice value;    /* payload: a JSON object */
+    rag_slice content;  /* the text to embed; empty: the member "content" of the payload */
+    int64_t created_at; /* as in rag_vector_item */
+} rag_pending_item;
+
+/* Leave n rows to be embedded by a flush, all or none. The space must be defined. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_defer_many(rag_store *store,
+                                                            const rag_context *ctx,
+                                                            const char *name_space,
+                                                            const rag_pending_item *items, size_t n,
+                                                            rag_token *token, rag_error *err);
+
+/* Leave n deletes to the flush. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_defer_delete(rag_store *store,
+                                                              const rag_context *ctx,
+                                                              const char *name_space,
+                                                              const rag_slice *ids, size_t n,
+                                                              rag_token *token, rag_error *err);
+
+/* Turns n texts into n vectors of `dimension` floats, in order, one after the other in `vectors`.
+ * Runs without any lock of the store held and may use the store. RAG_OK, or what the flush then
+ * answers with, with *err filled. */
+typedef rag_status (*rag_embed)(void *user, const rag_slice *texts, size_t n, size_t dimension,
+                                float *vectors, rag_error *err);
+
+typedef struct rag_embedder {
+    size_t struct_size;
+    rag_embed embed;
+    void *user;
+    size_t batch; /* texts in one call, at most; 0: 10 */
+    unsigned
+        concurrency;     /* calls at the same time, from as many threads; 0: 1. Threads live as long
+                             as the flush */
+    unsigned attempts;   /* calls for one batch while the error says that a retry is safe; 0: 3 */
+    unsigned backoff_ms; /* before the second one, doubled for each further; 0: 1000 */
+} rag_embedder;
+
+#define RAG_EMBEDDER_INIT { sizeof(rag_embedder), NULL, NULL, 10, 1, 3, 1000 }
+
+typedef struct rag_flush_figures {
+    size_t struct_size;
+    uint64_t embedded, stored, deleted; /* texts embedded now; rows stored (with vectors from before
+                                           as well); deferred deletes carried out */
+    uint64_t batches, retries;
+} rag_flush_figures;
+
+/* Embed what is pending in this handle's name, and of processes that are gone, and store it; carry
+ * out deferred deletes. Rows are stored batch by batch: when it fails, what was stored stays stored,
+ * everything else stays pending and the next flush goes on. A row that is deferred again meanwhile
+ * stays pending with its new text. Nothing pending: the embedder is not called, nothing is written.
+ * Durable when it returns. *figures may be NULL, and is filled on failure as well.
+ * Expected: what the embedder fails with; RAG_E_MISMATCH, RAG_E_INVALID (its vectors). */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_flush(rag_store *store, const rag_context *ctx,
+                                                       const char *name_space,
+                                                       const rag_embedder *embedder,
+                                                       rag_flush_figures *figures, rag_error *err);
+
+/* The same in steps, for callers that embed in their own way: which rows wait, and their vectors.
+ * rag_vector_pending(): up to `limit` rows of those that a flush would take, by id: key, value =
+ * payload, key2 = the text, number = a mark of this version of the row, found = 0 for a deferred
+ * delete, vector when it is known. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_pending(rag_store *store, const rag_context *ctx,
+                                                         const char *name_space, rag_slice after,
+                                                         size_t limit, rag_result **out,
+                                                         rag_error *err);
+
+typedef struct rag_pending_vector {
+    rag_slice id;
+    int64_t mark;        /* of rag_vector_pending(): an older one is ignored */
+    const float *vector; /* NULL: carry out the deferred delete */
+    size_t dimension;
+} rag_pending_vector;
+
+/* keep = 0: store the rows with these vectors, and they are no longer pending. keep = 1: only
+ * remember the vectors with the pending rows, so that the flush need not embed them again; answers
+ * of rag_vector_get_many() carry them from then on. *applied (may be NULL): rows not ignored. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_resolve(rag_store *store, const rag_context *ctx,
+                                                         const char *name_space,
+                                                         const rag_pending_vector *vectors,
+                                                         size_t n, int keep, uint64_t *applied,
+                                                         rag_token *token, rag_error *err);
+
+/* Discard this handle's pending rows and deferred deletes. *dropped may be NULL. */
+RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_drop_pending(rag_store *store,
+                                                              const rag_context *ctx,
+                                                              const char *name_space,
+                                                              uint64_t *dropped, rag_error *err);
+
 /* As rag_kv_scan(), rows as in rag_vector_get_many(). The order is the store's own. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_scan(rag_store *store, const rag_context *ctx,
                                                       const char *name_space, rag_slice after,

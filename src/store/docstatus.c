@@ -71,7 +71,15 @@ static rag_status prepare_doc(const rag_doc *doc, struct arena *arena, rag_doc_f
     RAG_TRY(check_label(doc->id, "document id", err));
     RAG_TRY(check_slice(doc->value, "a document row", err));
     const rag_slice none = slice_of("", 0);
-    *fields = (rag_doc_fields){ doc->id, doc->value, none, none, none, none, none, none, 0 };
+    *fields = (rag_doc_fields){ .id = doc->id,
+                                .value = doc->value,
+                                .status = none,
+                                .created_at = none,
+                                .updated_at = none,
+                                .file_path = none,
+                                .track_id = none,
+                                .content_hash = none,
+                                .original_id = none };
     struct json_object object;
     RAG_TRY(json_object_parse(doc->value, "row of document", doc->id, &object, err));
     const rag_status status = fill_fields(&object, arena, fields, err);

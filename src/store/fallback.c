@@ -1,5 +1,6 @@
-/* Generic answers for optional slots that a backend does not have, in terms of those it must have,
- * and stubs for features that it does not claim. */
+/* Generic answers for optional slots that a backend does not have, in terms of those it must have.
+ * What belongs to one store kind and is longer has a file of its own: graph_view.c,
+ * graph_labels.c, docstatus_range.c. */
 #include "core/result.h"
 #include "dispatch.h"
 
@@ -17,40 +18,4 @@ rag_status fallback_kv_filter_missing(const rag_call *call, const char *name_spa
             status = rag_result_append_absent(out, rows->rows[i].key, (rag_slice){ "", 0 }, err);
     rag_result_free(rows);
     return status;
-}
-
-static const char *name_of(const rag_call *call)
-{
-    return store_call_of(call)->driver->backend.name;
-}
-
-rag_status stub_begin(const rag_call *call, void **txn, rag_error *err)
-{
-    (void)txn;
-    return rag_fail(err, RAG_E_UNSUPPORTED, "backend '%s' has no transactions", name_of(call));
-}
-
-rag_status stub_commit(const rag_call *call, rag_token *token, rag_error *err)
-{
-    (void)token;
-    return rag_fail(err, RAG_E_UNSUPPORTED, "backend '%s' has no transactions", name_of(call));
-}
-
-void stub_abort(const rag_call *call)
-{
-    (void)call;
-}
-
-rag_status stub_publish(const rag_call *call, rag_error *err)
-{
-    return rag_fail(err, RAG_E_UNSUPPORTED, "backend '%s' cannot build a store aside",
-                    name_of(call));
-}
-
-/* Nothing derived, nothing to bring up to date. */
-rag_status stub_optimize(const rag_call *call, rag_error *err)
-{
-    (void)call;
-    (void)err;
-    return RAG_OK;
 }

@@ -34,7 +34,8 @@ static struct driver *drivers; /* all, the newest first */
 /* ---- checks -------------------------------------------------------------------------------------- */
 
 static const unsigned KNOWN_FEATURES =
-    RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE;
+    RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE | RAG_FEATURE_CACHE_LIMITS |
+    RAG_FEATURE_PENDING | RAG_FEATURE_CHECK | RAG_FEATURE_COMPACT | RAG_FEATURE_BACKUP;
 
 /* The bytes of `table` that we know of over zeros; NULL stays absent. */
 static rag_status copy_table(const void *table, size_t least, void *out, size_t size,
@@ -105,8 +106,8 @@ static rag_status complete_vector(const rag_backend *b, struct driver *d, rag_er
         SLOT(rag_vector_table, scan),        SLOT(rag_vector_table, count),
         SLOT(rag_vector_table, drop),        SLOT(rag_vector_table, delete_named),
     };
-    RAG_TRY(copy_table(b->vector, sizeof d->vector, &d->vector, sizeof d->vector, b->name,
-                       "vector table", err));
+    RAG_TRY(copy_table(b->vector, offsetof(rag_vector_table, pending_put), &d->vector,
+                       sizeof d->vector, b->name, "vector table", err));
     RAG_TRY(REQUIRE(&d->vector, required, b->name, "vector table", err));
     d->backend.vector = &d->vector;
     return RAG_OK;
@@ -129,6 +130,8 @@ static rag_status complete_graph(const rag_backend *b, struct driver *d, rag_err
         d->graph.popular = fallback_graph_popular;
     if (!d->graph.view)
         d->graph.view = fallback_graph_view;
+    if (!d->graph.search_labels)
+        d->graph.search_labels = fallback_graph_search_labels;
     d->backend.graph = &d->graph;
     return RAG_OK;
 }
@@ -141,9 +144,15 @@ static rag_status complete_docstatus(const rag_backend *b, struct driver *d, rag
         SLOT(rag_docstatus_table, page),        SLOT(rag_docstatus_table, scan),
         SLOT(rag_docstatus_table, drop),
     };
-    RAG_TRY(copy_table(b->docstatus, sizeof d->docstatus, &d->docstatus, sizeof d->docstatus,
-                       b->name, "document status table", err));
+    RAG_TRY(copy_table(b->docstatus, offsetof(rag_docstatus_table, range), &d->docstatus,
+                       sizeof d->docstatus, b->name, "document status table", err));
     RAG_TRY(REQUIRE(&d->docstatus, required, b->name, "document status table", err));
+    if (!d->docstatus.range)
+        d->docstatus.range = fallback_docstatus_range;
+    if (!d->docstatus.range_records)
+        d->docstatus.range_records = fallback_docstatus_range_records;
+    if (!d->docstatus.conflicts)
+        d->docstatus.conflicts = fallback_docstatus_conflicts;
     d->backend.docstatus = &d->docstatus;
     return RAG_OK;
 }
@@ -170,6 +179,9 @@ static rag_status check_features(rag_backend *b, rag_error *err)
                           "transactions", err));
     RAG_TRY(check_feature(b, RAG_FEATURE_BUILD, !!b->publish, 1, "building aside", err));
     RAG_TRY(check_feature(b, RAG_FEATURE_OPTIMIZE, !!b->optimize, 1, "optimizing", err));
+    RAG_TRY(check_feature(b, RAG_FEATURE_CHECK, !!b->check, 1, "checks", err));
+    RAG_TRY(check_feature(b, RAG_FEATURE_COMPACT, !!b->compact, 1, "compacting", err));
+    RAG_TRY(check_feature(b, RAG_FEATURE_BACKUP, !!b->backup, 1, "backups", err));
     if (!b->begin) {
         b->begin = stub_begin;
         b->commit = stub_commit;
@@ -179,6 +191,38 @@ static rag_status check_features(rag_backend *b, rag_error *err)
         b->publish = stub_publish;
     if (!b->optimize)
         b->optimize = stub_optimize;
+    if (!b->check)
+        b->check = stub_check;
+    if (!b->compact)
+        b->compact = stub_compact;
+    if (!b->backup)
+        b->backup = stub_backup;
+    return RAG_OK;
+}
+
+/* Features whose slots are in the tables, which are complete by now. */
+static rag_status check_table_features(struct driver *d, rag_error *err)
+{
+    const rag_backend *b = &d->backend;
+    rag_kv_table *kv = &d->kv;
+    rag_vector_table *v = &d->vector;
+    RAG_TRY(check_feature(b, RAG_FEATURE_CACHE_LIMITS, !!kv->set_limits + !!kv->get_limits, 2,
+                          "limits of caches", err));
+    RAG_TRY(check_feature(b, RAG_FEATURE_PENDING,
+                          !!v->pending_put + !!v->pending_delete + !!v->pending_scan +
+                              !!v->pending_resolve + !!v->pending_drop,
+                          5, "pending vectors", err));
+    if (!kv->set_limits) {
+        kv->set_limits = stub_set_limits;
+        kv->get_limits = stub_get_limits;
+    }
+    if (!v->pending_put) {
+        v->pending_put = stub_pending_put;
+        v->pending_delete = stub_pending_delete;
+        v->pending_scan = stub_pending_scan;
+        v->pending_resolve = stub_pending_resolve;
+        v->pending_drop = stub_pending_drop;
+    }
     return RAG_OK;
 }
 
@@ -201,8 +245,8 @@ rag_status registry_complete(const rag_backend *backend, struct driver *out, rag
     if (!backend)
         return rag_fail(err, RAG_E_INVALID, "the backend is NULL");
     memset(out, 0, sizeof *out);
-    RAG_TRY(copy_table(backend, sizeof out->backend, &out->backend, sizeof out->backend, "?",
-                       "description", err));
+    RAG_TRY(copy_table(backend, offsetof(rag_backend, check), &out->backend, sizeof out->backend,
+                       "?", "description", err));
     const rag_backend *b = &out->backend;
     if (b->abi != RAG_BACKEND_ABI)
         return rag_fail(err, RAG_E_VERSION,
@@ -224,7 +268,7 @@ rag_status registry_complete(const rag_backend *backend, struct driver *out, rag
         RAG_TRY(complete_graph(backend, out, err));
     if (b->docstatus)
         RAG_TRY(complete_docstatus(backend, out, err));
-    return RAG_OK;
+    return check_table_features(out, err);
 }
 
 /* ---- the list ------------------------------------------------------------------------------------- */

@@ -1,0 +1,10 @@
+/* What brings a store of an older format up to the present one. Statements of one step run in order,
+ * in one transaction, when the store is opened for writing. */
+#include "schema_upgrade.h"
+
+#include <stddef.h>
+
+/* From version 1 to 2. Each group ends with a line of its own; NULL ends the list. */
+const char *const schema_upgrade_1_to_2[] = {
+    NULL,
+};
