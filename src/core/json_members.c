@@ -13,6 +13,12 @@ static int mentions(rag_slice json, const char *name)
     return memmem(json.data, json.len, name, strlen(name)) != NULL;
 }
 
+/* A name may be spelled with escapes, as in "entity\u005fname": then text does not tell. */
+static int has_escapes(rag_slice json)
+{
+    return memmem(json.data, json.len, "\\u", 2) != NULL;
+}
+
 static rag_status copy_members(yyjson_val *object, const char *const *names, size_t n,
                                rag_slice *out, char **memory, rag_error *err)
 {
@@ -40,7 +46,7 @@ static rag_status copy_members(yyjson_val *object, const char *const *names, siz
 rag_status json_string_members(rag_slice json, const char *const *names, size_t n, rag_slice *out,
                                char **memory, rag_error *err)
 {
-    int any = 0;
+    int any = has_escapes(json);
     *memory = NULL;
     for (size_t i = 0; i < n; i++) {
         out[i] = slice_of("", 0);

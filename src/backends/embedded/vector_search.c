@@ -232,23 +232,31 @@ static rag_status append_hits(struct search *s, const struct hits *hits, unsigne
     return RAG_OK;
 }
 
+/* The smallest float that is not below `score`: rounding down would let a worse hit in. */
+static float least_float(double score)
+{
+    const float rounded = (float)score;
+    return (double)rounded < score ? nextafterf(rounded, INFINITY) : rounded;
+}
+
 /* One attempt at the hits->k best. */
 static rag_status find_k(struct search *s, const rag_vector_query *query, struct hits *hits,
                          rag_error *err)
 {
     struct vector_segments segments = { .covered = space_first_slot(s->space) };
     rag_error first_error = RAG_ERROR_INIT;
+    const float least = least_float(query->min_score);
     hits->count = 0;
     if (!query->exact)
         RAG_TRY(vector_segments_open(s->conn, s->space, s->ctx, &segments, err));
-    rag_status status = search_all(s, &segments, (float)query->min_score, hits, &first_error);
+    rag_status status = search_all(s, &segments, least, hits, &first_error);
     const int damaged = status == RAG_E_CORRUPT && segments.count;
     vector_segments_close(s->conn->db, &segments);
     if (damaged) { /* the file is derived: go on without any, and say so */
         context_log(s->ctx, RAG_LOG_WARNING, "vector index not used: %s", first_error.message);
         segments = (struct vector_segments){ .covered = space_first_slot(s->space) };
         hits->count = 0;
-        return search_all(s, &segments, (float)query->min_score, hits, err);
+        return search_all(s, &segments, least, hits, err);
     }
     if (status != RAG_OK && err)
         *err = first_error;
