@@ -65,7 +65,7 @@ int failed(const rag_error *err)
     if (err->status == RAG_E_CANCELLED) {
         return complain(STATUS_STOPPED, NULL, "stopped");
     }
-    if (err->status == RAG_E_VERSION) {
+    if (err->status == RAG_E_VERSION && !strstr(err->message, "for writing")) {
         hint = "it was written by a newer ragstore; use that one, or update this one";
     } else if (err->retryable) {
         hint = "it may work when tried again";

@@ -201,7 +201,13 @@ static rag_status first_read(struct connection *c, const char *path, enum connec
         c->base.db->page_size = (int)page_size;
     }
     c->wal_path = sqlite3_filename_wal(sqlite3_db_filename(sqlite, "main"));
-    return check_version(path, (uint32_t)version, err);
+    RAG_TRY(check_version(path, (uint32_t)version, err));
+    if (kind == CONNECTION_READER && version < SCHEMA_VERSION)
+        return rag_fail(err, RAG_E_VERSION,
+                        "%s has format version %d and this library reads version %d: open it for "
+                        "writing once, which brings it up to date (ragstore compact does)",
+                        path, (int)version, SCHEMA_VERSION);
+    return RAG_OK;
 }
 
 static rag_status open_once(struct connection *c, const char *path, enum connection_kind kind,

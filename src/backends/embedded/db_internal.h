@@ -138,6 +138,10 @@ void writer_rollback(struct connection *c);
 void db_break(struct db *db, rag_status status, const char *reason);
 rag_status db_check_build(struct db *db, rag_error *err); /* RAG_OK when not spoiled */
 
+/* ---- db_upgrade.c ---- */
+/* Bring a store of an older format up to SCHEMA_VERSION; the writer is connected, no turn held. */
+rag_status db_upgrade(struct db *db, const rag_context *ctx, rag_error *err);
+
 /* ---- db_flush.c ---- */
 /* Write the durable token and sync; the turn is held, no transaction is open. */
 rag_status flush_under_turn(struct db *db, rag_error *err);

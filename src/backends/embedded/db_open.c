@@ -220,7 +220,8 @@ static rag_status open_existing_only(struct db *db, const rag_context *ctx, rag_
         return connect_reader(db, ctx, err);
     RAG_TRY(open_gate(db, err));
     build_remove_dead(db->directory);
-    return db_connect(db, ctx, err);
+    RAG_TRY(db_connect(db, ctx, err));
+    return db_upgrade(db, ctx, err);
 }
 
 static rag_status open_or_create(struct db *db, const rag_context *ctx, rag_error *err)
@@ -238,7 +239,8 @@ static rag_status open_or_create(struct db *db, const rag_context *ctx, rag_erro
     }
     if (!found)
         RAG_TRY(create(db, ctx, err));
-    return db_connect(db, ctx, err);
+    RAG_TRY(db_connect(db, ctx, err));
+    return db_upgrade(db, ctx, err);
 }
 
 /* ---- open and close ------------------------------------------------------------------------------------- */

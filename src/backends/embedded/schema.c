@@ -1,4 +1,4 @@
-/* The tables of format version 1.
+/* The tables of format version 2.
  *
  * Why they look like this:
  *  - Keys and labels are BLOBs: bytes in, bytes out, and memcmp order is the order of code points.

@@ -5,7 +5,7 @@
 /* "RAGs" in PRAGMA application_id; in the file from its first commit. */
 #define SCHEMA_APPLICATION_ID 0x52414773
 /* PRAGMA user_version. Newer: refused. Older: brought up when opened for writing. */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* Kinds of a row in `namespace`. Stored: never renumbered. */
 enum {

@@ -1,5 +1,6 @@
 /* What brings a store of an older format up to the present one. Statements of one step run in order,
- * in one transaction, when the store is opened for writing. */
+ * in one transaction, when the store is opened for writing; then the functions of the stores that
+ * db_upgrade.c lists, in the same transaction. */
 #include "schema_upgrade.h"
 
 #include <stddef.h>

@@ -1,0 +1,193 @@
+"""Stores of older formats: brought up to date when opened for writing, once, whole or not at all."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+from probe import EXISTING, READ_ONLY, ROOT, Failed, Probe
+
+VERSION = 2
+OLD = ROOT / "tests" / "data" / "store-v1" / "ragstore.db"    # from tests/data/mini, by the last build of version 1
+MINI = ROOT / "tests" / "data" / "mini"
+
+
+def command():
+    return os.environ.get("RAGSTORE") or str(ROOT / "build" / "ragstore")
+
+
+@pytest.fixture
+def old(tmp_path):
+    store = tmp_path / "old"
+    store.mkdir()
+    shutil.copy(OLD, store)
+    return store
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory):
+    store = tmp_path_factory.mktemp("formats") / "fresh"
+    subprocess.run([command(), "import", MINI, store], check=True, capture_output=True)
+    return store
+
+
+def dump(store):
+    """Every table: its columns by name, its rows as sorted lists of (column, value); its indexes."""
+    tables, indexes = {}, {}
+    db = sqlite3.connect(Path(store) / "ragstore.db")
+    try:
+        names = db.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'index') ORDER BY 1").fetchall()
+        for name, kind in names:
+            if kind == "index":
+                unique_partial = db.execute("SELECT sql LIKE 'CREATE UNIQUE%', sql LIKE '% WHERE %' FROM sqlite_master"
+                                            " WHERE name = ?", (name,)).fetchone()
+                indexes[name] = (unique_partial, [(column, descending, collation) for _, _, column, descending, collation,
+                                                  key in db.execute(f"PRAGMA index_xinfo({name})") if key])
+                continue
+            columns = [row[1] for row in db.execute(f"PRAGMA table_xinfo({name})")]
+            order = sorted(range(len(columns)), key=columns.__getitem__)
+            rows = sorted(repr([(columns[i], row[i]) for i in order])
+                          for row in db.execute(f"SELECT {', '.join(columns)} FROM {name}"))
+            tables[name] = (sorted(columns), rows)
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finally:
+        db.close()
+    return tables, indexes
+
+
+def version(store):
+    db = sqlite3.connect(Path(store) / "ragstore.db")
+    try:
+        return db.execute("PRAGMA user_version").fetchone()[0]
+    finally:
+        db.close()
+
+
+def assert_same(store, fresh):
+    tables, indexes = dump(store)
+    fresh_tables, fresh_indexes = dump(fresh)
+    assert sorted(tables) == sorted(fresh_tables)
+    for name, (columns, rows) in fresh_tables.items():
+        assert tables[name][0] == columns, name
+        assert tables[name][1] == rows, name
+    assert indexes == fresh_indexes
+
+
+def test_version_1_becomes_what_an_import_makes_today(old, fresh):
+    assert version(old) == 1
+    with Probe() as probe:
+        probe.open(old, EXISTING)
+        probe.finish()
+    assert version(old) == VERSION
+    assert_same(old, fresh)
+    assert len(dump(old)[0]["kv"][1]) > 50
+
+
+def test_reading_only_leaves_it_alone_and_says_what_to_do(old):
+    before = (old / "ragstore.db").read_bytes()
+    with Probe() as probe:
+        with pytest.raises(Failed) as failure:
+            probe.open(old, READ_ONLY)
+        assert failure.value.kind == "version"
+        assert "version 1" in failure.value.message and "for writing" in failure.value.message
+        assert (old / "ragstore.db").read_bytes() == before
+        probe.open(old, EXISTING, 1)
+        probe.open(old, READ_ONLY, 2)
+        probe.finish()
+
+
+def test_newer_is_refused(old):
+    db = sqlite3.connect(old / "ragstore.db")
+    db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+    with Probe() as probe:
+        for flags in EXISTING, READ_ONLY:
+            with pytest.raises(Failed) as failure:
+                probe.open(old, flags)
+            assert failure.value.kind == "version"
+            assert str(VERSION + 1) in failure.value.message
+    assert version(old) == VERSION + 1
+
+
+DYING_CALLS = """
+    #include <dlfcn.h>
+    #include <signal.h>
+    #include <stdlib.h>
+    #include <unistd.h>
+    static void count(void)
+    {
+        static long calls;
+        if (++calls == atol(getenv("DIE_AT")))
+            (void)kill(getpid(), SIGKILL);
+    }
+    int fdatasync(int fd)
+    {
+        count();
+        return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd);
+    }
+    int fsync(int fd)
+    {
+        count();
+        return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
+    }
+    ssize_t pwrite64(int fd, const void *data, size_t len, off_t offset)
+    {
+        count();
+        return ((ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite64"))(fd, data, len, offset);
+    }
+    ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
+    {
+        return pwrite64(fd, data, len, offset);
+    }
+    """
+
+
+def test_killed_at_every_write_it_is_old_or_new(tmp_path, fresh):
+    """Killed before its n-th write or sync, for every n that there is."""
+    source, library = tmp_path / "dying.c", tmp_path / "dying.so"
+    source.write_text(textwrap.dedent(DYING_CALLS))
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source], check=True)
+    (tmp_path / "whole").mkdir()
+    shutil.copy(OLD, tmp_path / "whole")
+    whole = dump(tmp_path / "whole")
+    found = []
+    for n in range(1, 10_000):
+        store = tmp_path / f"store{n}"
+        store.mkdir()
+        shutil.copy(OLD, store)
+        with Probe(env={**os.environ, "LD_PRELOAD": str(library), "DIE_AT": str(n)}) as probe:
+            try:
+                probe.open(store, EXISTING)
+                survived = True
+            except EOFError:
+                survived = False
+            probe.kill()
+        found.append(version(store))
+        if found[-1] == 1:
+            assert dump(store) == whole
+        with Probe() as probe:
+            probe.open(store, EXISTING)
+            probe.finish()
+        assert_same(store, fresh)
+        shutil.rmtree(store)
+        if survived:
+            break
+    assert len(found) > 3 and found[0] == 1 and found[-1] == VERSION
+    assert found == sorted(found)
+
+
+def test_several_at_once_upgrade_once(old, fresh):
+    probes = [Probe() for _ in range(4)]
+    for probe in probes:
+        probe.send("open", 0, old, EXISTING)
+    for probe in probes:
+        assert probe.line().startswith("ok")
+    for number, probe in enumerate(probes):
+        probe.ask("put", 0, f"key{number}", "x")
+    for probe in probes:
+        assert probe.ask("count", 0) == f"count {len(probes)}"
+        probe.finish()
+    assert version(old) == VERSION
