@@ -117,7 +117,7 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_backup(rag_store *store, const r
  * whatever order they were written. One row per namespace as in rag_store_namespaces() (key = kind,
  * key2 = name, number = rows, value = JSON string of 64 hex digits), and a last one with key = "all".
  * It covers keys, values (as JSON: spaces between tokens and the spelling of escapes do not count),
- * times of KV rows, vectors as float16 and vector spaces' dimensions; not who the model was. Reads
+ * times of KV and vector rows, vectors as float16 with their dimension; not who the model was. Reads
  * everything. docs/content-hash.md has the definition. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_content_hash(rag_store *store,
                                                              const rag_context *ctx,

@@ -17,6 +17,9 @@
 /* Rows of a scan when the caller says 0, and at most. */
 #define LIMIT_SCAN_DEFAULT 1000
 #define LIMIT_SCAN_MAX ((size_t)100000)
+/* What a page should hold when the library goes through all of a store by itself. */
+#define LIMIT_PAGE_BYTES ((size_t)4 * 1024 * 1024)
+
 /* Deepest nesting of JSON that is read or written. */
 #define LIMIT_JSON_DEPTH 512
 /* Longest number and, where one has to be held whole, longest name in JSON that is read. */
@@ -32,6 +35,11 @@
 #define LIMIT_IMPORT_QUEUE 3
 /* Warnings about one file that are kept; more are counted. */
 #define LIMIT_IMPORT_WARNINGS 20
+/* Faults of one file whose places a salvaging import keeps; more are counted. */
+#define LIMIT_SALVAGE_FAULTS 1000
+/* How far behind damage a name of a row may reach for a salvaging import to find it again in a file
+ * that is not one line for each member. */
+#define LIMIT_SALVAGE_NAME_BYTES ((size_t)64 * 1024)
 /* Kinds of attributes of a GraphML file. */
 #define LIMIT_GRAPHML_KEYS 1024
 /* Nodes of a view when the caller says 0, and at most. */
@@ -39,6 +47,8 @@
 #define LIMIT_VIEW_NODES_MAX ((size_t)1000000)
 #define LIMIT_VIEW_DEPTH_MAX 1000
 #define LIMIT_TOP_K_MAX ((size_t)1000000)
+/* The record of a shared namespace: some 100 bytes for each handle that has joined it. */
+#define LIMIT_SHARED_RECORD_BYTES ((size_t)1024 * 1024)
 /* How long a writer waits for its turn without a deadline. */
 #define LIMIT_LOCK_TIMEOUT_MS 30000
 /* Documents on a page. */
