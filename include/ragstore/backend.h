@@ -72,7 +72,8 @@ typedef struct rag_host {
      * caller frees with host->free. */
     rag_status (*doc_fields)(rag_slice id, rag_slice row, rag_doc_fields *out, void **memory,
                              rag_error *err);
-    /* Its record (RAG_DOC_RECORD), in host memory. */
+    /* Its record (RAG_DOC_RECORD), in host memory; empty for a row that is not usable as one. Looks
+     * at neither `id` nor `value`. */
     rag_status (*doc_record)(const rag_doc_fields *fields, char **out, size_t *out_len,
                              rag_error *err);
 } rag_host;

@@ -83,8 +83,9 @@ enum {
     RAG_DOC_FULL = 1    /* the row */
 };
 
-/* A row is usable as a record when its status is one of the seven and created_at is text; in full
- * when it also has updated_at, content_summary and content_length. With `strict` an answer that
+/* A row is usable as a record when its status is one of the seven and created_at is a text that is
+ * not empty; in full when it also has updated_at, content_summary and content_length, none of them
+ * null. With `strict` an answer that
  * would need an unusable row is RAG_E_CORRUPT, naming its id; otherwise the row is left out and
  * logged as a warning. */
 

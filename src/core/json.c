@@ -95,43 +95,66 @@ rag_status json_check_object(rag_slice value, const char *what, rag_slice name, 
     return RAG_OK;
 }
 
-static rag_status merge_docs(yyjson_doc *old, yyjson_doc *news, char **out, size_t *out_len)
+/* Members of `news` over those of `target`: put replaces in place, so that the old order stays. */
+static int put_members(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_val *news)
+{
+    yyjson_obj_iter iter = yyjson_obj_iter_with(news);
+    yyjson_val *name;
+    while ((name = yyjson_obj_iter_next(&iter))) {
+        yyjson_mut_val *key = yyjson_val_mut_copy(doc, name);
+        yyjson_mut_val *value = yyjson_val_mut_copy(doc, yyjson_obj_iter_get_val(name));
+        if (!key || !value)
+            return 0;
+        if (!yyjson_mut_obj_replace(target, key, value) && !yyjson_mut_obj_add(target, key, value))
+            return 0;
+    }
+    return 1;
+}
+
+/* The member `name` of `root` as an object; made one when it is none. NULL: out of memory. */
+static yyjson_mut_val *nested_object(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *name)
+{
+    yyjson_mut_val *found = yyjson_mut_obj_get(root, name);
+    if (yyjson_mut_is_obj(found))
+        return found;
+    yyjson_mut_val *key = yyjson_mut_strcpy(doc, name), *made = yyjson_mut_obj(doc);
+    if (!key || !made)
+        return NULL;
+    if (!yyjson_mut_obj_replace(root, key, made) && !yyjson_mut_obj_add(root, key, made))
+        return NULL;
+    return made;
+}
+
+static rag_status merge_docs(yyjson_doc *old, const char *name, yyjson_doc *news, char **out,
+                             size_t *out_len)
 {
     yyjson_mut_doc *merged = yyjson_doc_mut_copy(old, &json_allocator);
     if (!merged)
         return RAG_E_NO_MEMORY;
-    rag_status status = RAG_E_NO_MEMORY;
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(merged);
-    yyjson_obj_iter iter = yyjson_obj_iter_with(yyjson_doc_get_root(news));
-    yyjson_val *name;
-    while ((name = yyjson_obj_iter_next(&iter))) {
-        yyjson_mut_val *key = yyjson_val_mut_copy(merged, name);
-        yyjson_mut_val *value = yyjson_val_mut_copy(merged, yyjson_obj_iter_get_val(name));
-        if (!key || !value)
-            goto cleanup;
-        /* put: replaces in place, so the order of the old object stays */
-        if (!yyjson_mut_obj_replace(root, key, value) && !yyjson_mut_obj_add(root, key, value))
-            goto cleanup;
-    }
+    yyjson_mut_val *target = yyjson_mut_doc_get_root(merged);
+    if (name)
+        target = nested_object(merged, target, name);
+    char *text = NULL;
     yyjson_write_err why;
-    char *text = yyjson_mut_write_opts(merged, 0, &json_allocator, out_len, &why);
-    if (text) {
-        *out = text;
-        status = RAG_OK;
-    }
-cleanup:
+    if (target && put_members(merged, target, yyjson_doc_get_root(news)))
+        text = yyjson_mut_write_opts(merged, 0, &json_allocator, out_len, &why);
     yyjson_mut_doc_free(merged);
-    return status;
+    if (!text)
+        return RAG_E_NO_MEMORY;
+    *out = text;
+    return RAG_OK;
 }
 
-rag_status json_merge(rag_slice old, rag_slice news, char **out, size_t *out_len, rag_error *err)
+/* `name` is NULL for members of `old` itself. */
+static rag_status merge(rag_slice old, const char *name, rag_slice news, char **out,
+                        size_t *out_len, rag_error *err)
 {
     yyjson_read_err why = { 0, NULL, 0 };
     yyjson_doc *a = json_parse(old, &why);
     yyjson_doc *b = a ? json_parse(news, &why) : NULL;
     rag_status status;
     if (a && b)
-        status = merge_docs(a, b, out, out_len);
+        status = merge_docs(a, name, b, out, out_len);
     else if (why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         status = RAG_E_NO_MEMORY;
     else
@@ -144,6 +167,17 @@ rag_status json_merge(rag_slice old, rag_slice news, char **out, size_t *out_len
         return rag_fail(err, status, "%s attributes are not a JSON object: %s at byte %zu",
                         status == RAG_E_CORRUPT ? "stored" : "new", why.msg, why.pos);
     return RAG_OK;
+}
+
+rag_status json_merge(rag_slice old, rag_slice news, char **out, size_t *out_len, rag_error *err)
+{
+    return merge(old, NULL, news, out, out_len, err);
+}
+
+rag_status json_merge_member(rag_slice object, const char *name, rag_slice news, char **out,
+                             size_t *out_len, rag_error *err)
+{
+    return merge(object, name, news, out, out_len, err);
 }
 
 rag_status json_string(rag_slice json, const char *name, char **out, size_t *out_len,

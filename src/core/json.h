@@ -12,6 +12,10 @@ rag_status json_check_object(rag_slice value, const char *what, rag_slice name, 
 
 /* As host->json_merge and host->json_string of backend.h. */
 rag_status json_merge(rag_slice old, rag_slice news, char **out, size_t *out_len, rag_error *err);
+/* The same one level down: members of `news` over those of the member `name` of `object`, which
+ * becomes an object when it is none. */
+rag_status json_merge_member(rag_slice object, const char *name, rag_slice news, char **out,
+                             size_t *out_len, rag_error *err);
 rag_status json_string(rag_slice json, const char *name, char **out, size_t *out_len,
                        rag_error *err);
 

@@ -68,3 +68,36 @@ rag_status json_string_members(rag_slice json, const char *const *names, size_t 
             out[i] = slice_of("", 0);
     return status;
 }
+
+rag_status json_string_array(rag_slice json, size_t n, rag_slice *out, char **memory,
+                             rag_error *err)
+{
+    yyjson_read_err why = { 0, "not that many strings", 0 };
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)json.data, json.len,
+                                       YYJSON_READ_NUMBER_AS_RAW, NULL, &why);
+    if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return rag_fail_memory(err);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    int good = yyjson_is_arr(root) && yyjson_arr_size(root) == n;
+    size_t bytes = 0;
+    for (size_t i = 0; good && i < n; i++) {
+        yyjson_val *element = yyjson_arr_get(root, i);
+        good = yyjson_is_str(element);
+        bytes += yyjson_get_len(element);
+    }
+    char *copy = good ? rag_alloc(bytes) : NULL;
+    if (copy) {
+        *memory = copy;
+        for (size_t i = 0; i < n; i++) {
+            yyjson_val *element = yyjson_arr_get(root, i);
+            const size_t len = yyjson_get_len(element);
+            memcpy(copy, yyjson_get_str(element), len);
+            out[i] = slice_of(copy, len);
+            copy += len;
+        }
+    }
+    yyjson_doc_free(doc);
+    if (good)
+        return copy ? RAG_OK : rag_fail_memory(err);
+    return rag_fail(err, RAG_E_INVALID, "not a JSON array of %zu texts", n);
+}

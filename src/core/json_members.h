@@ -11,4 +11,8 @@
 rag_status json_string_members(rag_slice json, const char *const *names, size_t n, rag_slice *out,
                                char **memory, rag_error *err);
 
+/* `json` is an array of exactly n strings: into out[n], decoded, as above. Otherwise RAG_E_INVALID. */
+rag_status json_string_array(rag_slice json, size_t n, rag_slice *out, char **memory,
+                             rag_error *err);
+
 #endif

@@ -52,12 +52,9 @@ static enum json_type type_of(yyjson_val *value)
     }
 }
 
-int json_next(struct json_cursor *c, struct json_member *m)
+static void fill_member(yyjson_val *value, rag_slice name, struct json_member *m)
 {
-    if (!c->left)
-        return 0;
-    yyjson_val *key = c->at, *value = key + 1;
-    m->name = slice_of(yyjson_get_str(key), yyjson_get_len(key));
+    m->name = name;
     m->type = type_of(value);
     m->text = slice_of("", 0);
     if (m->type == JSON_STRING)
@@ -66,6 +63,14 @@ int json_next(struct json_cursor *c, struct json_member *m)
         m->text = slice_of(yyjson_get_raw(value), yyjson_get_len(value));
     m->truth = yyjson_is_true(value);
     m->element = value;
+}
+
+int json_next(struct json_cursor *c, struct json_member *m)
+{
+    if (!c->left)
+        return 0;
+    yyjson_val *key = c->at, *value = key + 1;
+    fill_member(value, slice_of(yyjson_get_str(key), yyjson_get_len(key)), m);
     c->left--;
     c->at = unsafe_yyjson_get_next(value);
     return 1;
@@ -75,6 +80,17 @@ int json_nested_truth(const struct json_member *m, const char *name)
 {
     return m->type == JSON_OBJECT &&
            yyjson_is_true(yyjson_obj_get((yyjson_val *)(uintptr_t)m->element, name));
+}
+
+int json_nested(const struct json_member *m, const char *name, struct json_member *out)
+{
+    if (m->type != JSON_OBJECT)
+        return 0;
+    yyjson_val *value = yyjson_obj_get((yyjson_val *)(uintptr_t)m->element, name);
+    if (!value)
+        return 0;
+    fill_member(value, rag_text(name), out);
+    return 1;
 }
 
 /* ---- text -------------------------------------------------------------------------------------- */

@@ -40,6 +40,8 @@ int json_next(struct json_cursor *c, struct json_member *m); /* 0: no more */
 
 /* 1 when `m` is an object whose member `name` is the literal true. */
 int json_nested_truth(const struct json_member *m, const char *name);
+/* 1 when `m` is an object that has a member `name`: into *out. */
+int json_nested(const struct json_member *m, const char *name, struct json_member *out);
 
 /* The text without the members i for which drop[i] is set. */
 rag_status json_object_without(const struct json_object *o, const unsigned char *drop,

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "core/arena.h"
 #include "core/error.h"
+#include "core/limits.h"
 #include "core/slice.h"
 
 enum store_kind {
@@ -45,6 +46,9 @@ struct rag_txn {
     struct rag_txn *next, *previous;
 };
 
+/* Text that names a handle: process_identity(), a blank and a number. */
+enum { SHARED_MEMBER_MAX = 160 };
+
 struct rag_store {
     struct store_mount mounts[STORE_KINDS];
     size_t mount_count;
@@ -53,8 +57,10 @@ struct rag_store {
     char **namespaces; /* the limit; NULL: none */
     size_t namespace_count;
     unsigned fork_generation;
-    pthread_mutex_t txn_mutex; /* the list below; never held around a backend's slot */
+    pthread_mutex_t txn_mutex; /* of all below; never held around a backend's slot */
     struct rag_txn *txns;
+    struct shared_join *joins;      /* shared.c */
+    char member[SHARED_MEMBER_MAX]; /* this handle in records of shared namespaces; "" until then */
 };
 
 /* A public call on its way. Every rag_call that a slot sees is the first member of one of these:
@@ -97,6 +103,9 @@ static inline const struct store_call *store_call_of(const rag_call *call)
 
 extern const rag_host store_host;
 
+/* shared.c. Leave every shared namespace that this handle has joined; in a child only forget. */
+void shared_leave_all(rag_store *store, int in_child);
+
 /* ---- arguments: arguments.c --------------------------------------------------------------------- */
 
 rag_status check_count(const void *items, size_t n, const char *what, rag_error *err);
@@ -109,6 +118,8 @@ rag_status check_keys(const rag_slice *keys, size_t n, const char *what, rag_err
 rag_status check_labels(const rag_slice *labels, size_t n, const char *what, rag_error *err);
 rag_status check_pairs(const rag_pair *pairs, size_t n, rag_error *err);
 rag_status check_namespace(const char *name_space, rag_error *err);
+/* Names that begin with a dot are the library's own. */
+int is_reserved_namespace(const char *name);
 rag_status check_out(const void *out, rag_error *err);
 /* Only these bits. */
 rag_status check_bits(unsigned bits, unsigned known, const char *what, rag_error *err);
@@ -141,6 +152,25 @@ rag_status edges_prepare(const rag_edge *edges, size_t n, rag_put_mode mode, str
 /* Slices without repetition, in the order in which they first came. */
 rag_status unique_keys(const rag_slice *keys, size_t n, struct prepared *out, rag_error *err);
 rag_status docs_prepare(const rag_doc *docs, size_t n, struct prepared *out, rag_error *err);
+
+/* ---- document rows taken apart: docstatus_fields.c ------------------------------------------------ */
+
+struct json_object;
+
+extern const char *const docs_statuses[]; /* the seven of LightRAG; NULL-ended */
+int docs_known_status(rag_slice name);
+/* Everything but `id`, which stays; slices point into *object. */
+void docs_take_fields(const struct json_object *object, rag_doc_fields *fields,
+                      int *has_chunks_list);
+/* Bytes that the texts of `fields` need, and moving them there (but for id and value). */
+size_t docs_fields_bytes(const rag_doc_fields *fields);
+void docs_move_fields(rag_doc_fields *fields, char *memory);
+/* Usable as a record: docstatus.h. */
+int docs_usable(const rag_doc_fields *fields);
+/* The slots of the host table. */
+rag_status docs_fields(rag_slice id, rag_slice row, rag_doc_fields *out, void **memory,
+                       rag_error *err);
+rag_status docs_record(const rag_doc_fields *fields, char **out, size_t *out_len, rag_error *err);
 
 /* ---- fallbacks for optional slots: fallback.c, graph_view.c -------------------------------------- */
 

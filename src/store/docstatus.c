@@ -12,54 +12,21 @@
 #include "core/slice_index.h"
 #include "dispatch.h"
 
-static const char *const STATUSES[] = { "pending",      "parsing",   "analyzing", "processing",
-                                        "preprocessed", "processed", "failed" };
-enum { STATUS_COUNT = sizeof STATUSES / sizeof *STATUSES };
-
 /* ---- writing -------------------------------------------------------------------------------------- */
 
-/* Where the member `name` goes, or NULL. */
-static rag_slice *field_of(rag_doc_fields *fields, rag_slice name)
-{
-    const struct {
-        const char *name;
-        rag_slice *field;
-    } known[] = {
-        { "status", &fields->status },         { "created_at", &fields->created_at },
-        { "updated_at", &fields->updated_at }, { "file_path", &fields->file_path },
-        { "track_id", &fields->track_id },     { "content_hash", &fields->content_hash },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (slice_is(name, known[i].name))
-            return known[i].field;
-    return NULL;
-}
-
-static rag_status fill_fields(const struct json_object *object, struct arena *arena,
+/* The fields of one parsed row, out of that parse and into the arena. */
+static rag_status keep_fields(const struct json_object *object, struct arena *arena,
                               rag_doc_fields *fields, rag_error *err)
 {
-    struct json_cursor cursor = json_members(object);
-    struct json_member m;
-    int has_chunks_list = 0;
-    while (json_next(&cursor, &m)) {
-        rag_slice *field = field_of(fields, m.name);
-        if (field) {
-            *field = slice_of("", 0);
-            if (m.type == JSON_STRING && m.text.len) {
-                const char *copy = arena_copy(arena, m.text.data, m.text.len);
-                if (!copy)
-                    return rag_fail_memory(err);
-                *field = slice_of(copy, m.text.len);
-            }
-        } else if (slice_is(m.name, "metadata")) {
-            fields->is_duplicate = json_nested_truth(&m, "is_duplicate");
-        } else if (slice_is(m.name, "chunks_list")) {
-            has_chunks_list = 1;
-        }
-    }
+    int has_chunks_list;
+    docs_take_fields(object, fields, &has_chunks_list);
     if (!fields->status.len)
         return rag_fail(err, RAG_E_INVALID, "document '%.*s' has no \"status\" that is a text",
                         RAG_SHOWN(fields->id));
+    char *memory = arena_alloc(arena, docs_fields_bytes(fields));
+    if (!memory)
+        return rag_fail_memory(err);
+    docs_move_fields(fields, memory);
     if (has_chunks_list)
         return RAG_OK;
     return json_add_member(fields->value, "\"chunks_list\":[]", arena, &fields->value, err);
@@ -70,19 +37,10 @@ static rag_status prepare_doc(const rag_doc *doc, struct arena *arena, rag_doc_f
 {
     RAG_TRY(check_label(doc->id, "document id", err));
     RAG_TRY(check_slice(doc->value, "a document row", err));
-    const rag_slice none = slice_of("", 0);
-    *fields = (rag_doc_fields){ .id = doc->id,
-                                .value = doc->value,
-                                .status = none,
-                                .created_at = none,
-                                .updated_at = none,
-                                .file_path = none,
-                                .track_id = none,
-                                .content_hash = none,
-                                .original_id = none };
     struct json_object object;
     RAG_TRY(json_object_parse(doc->value, "row of document", doc->id, &object, err));
-    const rag_status status = fill_fields(&object, arena, fields, err);
+    fields->id = doc->id;
+    const rag_status status = keep_fields(&object, arena, fields, err);
     json_object_free(&object);
     return status;
 }
@@ -173,14 +131,6 @@ rag_status rag_docstatus_get_many(rag_store *store, const rag_context *ctx, cons
     return store_hand_over(status, rows, out);
 }
 
-static int known_status(rag_slice name)
-{
-    for (size_t i = 0; i < STATUS_COUNT; i++)
-        if (slice_is(name, STATUSES[i]))
-            return 1;
-    return 0;
-}
-
 static int by_key(const void *left, const void *right)
 {
     return slice_compare(((const rag_row *)left)->key, ((const rag_row *)right)->key);
@@ -190,8 +140,8 @@ static int by_key(const void *left, const void *right)
 static rag_status order_counts(rag_result *found, rag_result *out, rag_error *err)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < STATUS_COUNT; i++) {
-        rag_row row = { .key = rag_text(STATUSES[i]), .found = 1 };
+    for (size_t i = 0; docs_statuses[i]; i++) {
+        rag_row row = { .key = rag_text(docs_statuses[i]), .found = 1 };
         for (size_t j = 0; j < found->count; j++)
             if (slice_equal(found->rows[j].key, row.key))
                 row.number += found->rows[j].number;
@@ -204,7 +154,7 @@ static rag_status order_counts(rag_result *found, rag_result *out, rag_error *er
                               .number = found->rows[j].number,
                               .found = 1 };
         total += (uint64_t)row.number;
-        if (row.number && !known_status(row.key))
+        if (row.number && !docs_known_status(row.key))
             RAG_TRY(rag_result_append(out, &row, err));
     }
     rag_result_set_total(out, total);

@@ -26,4 +26,6 @@ const rag_host store_host = {
     .free = rag_free,
     .json_merge = json_merge,
     .json_string = json_string,
+    .doc_fields = docs_fields,
+    .doc_record = docs_record,
 };
