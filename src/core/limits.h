@@ -17,8 +17,6 @@
 /* Rows of a scan when the caller says 0, and at most. */
 #define LIMIT_SCAN_DEFAULT 1000
 #define LIMIT_SCAN_MAX ((size_t)100000)
-/* What a page should hold when the library goes through all of a store by itself. */
-#define LIMIT_PAGE_BYTES ((size_t)4 * 1024 * 1024)
 
 /* Deepest nesting of JSON that is read or written. */
 #define LIMIT_JSON_DEPTH 512

@@ -74,10 +74,19 @@ rag_status check_pairs(const rag_pair *pairs, size_t n, rag_error *err)
     return RAG_OK;
 }
 
+int is_reserved_namespace(const char *name)
+{
+    return name[0] == '.';
+}
+
 rag_status check_namespace(const char *name_space, rag_error *err)
 {
     if (!name_space || !*name_space)
         return rag_fail(err, RAG_E_INVALID, "the namespace has no name");
+    if (is_reserved_namespace(name_space))
+        return rag_fail(err, RAG_E_INVALID,
+                        "namespace '%.60s': names that begin with a '.' are the library's own",
+                        name_space);
     const size_t len = strnlen(name_space, LIMIT_NAME_BYTES + 1);
     if (len > LIMIT_NAME_BYTES)
         return rag_fail(err, RAG_E_INVALID, "namespace '%.60s...' is longer than %d bytes",

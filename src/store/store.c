@@ -154,6 +154,7 @@ void rag_store_close(rag_store *store)
         return;
     const int in_child = store->fork_generation != os_fork_generation();
     end_transactions(store, in_child);
+    shared_leave_all(store, in_child);
     for (size_t i = store->mount_count; i-- > 0;) {
         const struct store_mount *mount = &store->mounts[i];
         if (in_child)
@@ -257,7 +258,8 @@ static int row_belongs(const rag_store *store, const struct store_mount *mount, 
         return 0;
     const enum store_kind kind = NAMESPACE_KINDS[rank].kind;
     /* names come from the backend: they end in NUL inside a result */
-    return store->by_kind[kind] == mount && store_allows(store, kind, row->key2.data);
+    return store->by_kind[kind] == mount && !is_reserved_namespace(row->key2.data) &&
+           store_allows(store, kind, row->key2.data);
 }
 
 rag_status rag_store_namespaces(rag_store *store, const rag_context *ctx, rag_result **out,
