@@ -17,6 +17,8 @@
 /* Rows of a scan when the caller says 0, and at most. */
 #define LIMIT_SCAN_DEFAULT 1000
 #define LIMIT_SCAN_MAX ((size_t)100000)
+/* What a page should hold when the library goes through all of a store by itself. */
+#define LIMIT_PAGE_BYTES ((size_t)4 * 1024 * 1024)
 
 /* Deepest nesting of JSON that is read or written. */
 #define LIMIT_JSON_DEPTH 512
@@ -29,6 +31,8 @@
  * larger than that. */
 #define LIMIT_IMPORT_BATCH_ROWS 4096
 #define LIMIT_IMPORT_BATCH_BYTES ((size_t)4 * 1024 * 1024)
+/* One row of a file that is exported: the largest value, every byte of it an escape. */
+#define LIMIT_EXPORT_ROW_BYTES (8 * LIMIT_VALUE_BYTES)
 /* Batches between the reading and the writing thread. */
 #define LIMIT_IMPORT_QUEUE 3
 /* Warnings about one file that are kept; more are counted. */
@@ -44,9 +48,17 @@
 #define LIMIT_VIEW_NODES_DEFAULT 1000
 #define LIMIT_VIEW_NODES_MAX ((size_t)1000000)
 #define LIMIT_VIEW_DEPTH_MAX 1000
+/* Hits of a search in labels when the caller says 0; at most LIMIT_SCAN_MAX. */
+#define LIMIT_LABELS_DEFAULT 50
 #define LIMIT_TOP_K_MAX ((size_t)1000000)
 /* The record of a shared namespace: some 100 bytes for each handle that has joined it. */
 #define LIMIT_SHARED_RECORD_BYTES ((size_t)1024 * 1024)
+/* A flush of pending vectors: rows on a page, texts in one call of the embedder, threads, and the
+ * longest pause between two attempts. */
+#define LIMIT_FLUSH_PAGE_ROWS ((size_t)1000)
+#define LIMIT_FLUSH_BATCH ((size_t)4096)
+#define LIMIT_FLUSH_THREADS 64
+#define LIMIT_FLUSH_BACKOFF_MS 60000
 /* How long a writer waits for its turn without a deadline. */
 #define LIMIT_LOCK_TIMEOUT_MS 30000
 /* Documents on a page. */
