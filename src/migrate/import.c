@@ -182,7 +182,8 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
     }
     RAG_TRY(import_source_open(&f->source, im->file, &im->stop, &im->place, err));
     f->input = import_source_input(&f->source);
-    f->job = (struct lightrag_job){ &f->input, im->file->name_space, &f->sink, NULL, &f->summary };
+    f->job = (struct lightrag_job){ &f->input, im->file->name_space, &f->sink,
+                                    NULL,      &f->summary,          im->options.salvage };
     im->writer.file = im->file;
     im->writer.dimension = 0;
     rag_status status = look_around(im, 1, err);
@@ -205,7 +206,7 @@ static rag_status import_all(struct import *im, rag_result *out, rag_error *err)
         im->file = &im->files.items[i];
         struct file_job f = { .import = im, .summary = none };
         const rag_status status = import_one(&f, out, err);
-        buffer_free(&f.summary.warnings);
+        lightrag_summary_free(&f.summary);
         RAG_TRY(status);
     }
     return look_around(im, 1, err);

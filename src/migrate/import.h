@@ -35,6 +35,8 @@ struct import_files {
 rag_status import_files_find(const char *directory, struct import_files *out, rag_error *err);
 void import_files_free(struct import_files *files);
 const char *import_kind_text(enum import_kind kind); /* "kv", ... */
+/* What progress is reported as: static text. */
+const char *import_stage(enum import_kind kind, rag_slice name_space);
 
 /* ---- import_source.c: a file as an input ------------------------------------------------------- */
 

@@ -30,7 +30,7 @@ const char *import_kind_text(enum import_kind kind)
 }
 
 /* Progress reports static text: a program may keep it. */
-static const char *stage_of(enum import_kind kind, rag_slice name_space)
+const char *import_stage(enum import_kind kind, rag_slice name_space)
 {
     static const char *const known[] = {
         "full_docs",     "text_chunks",     "llm_response_cache", "full_entities", "full_relations",
@@ -90,7 +90,7 @@ static rag_status add(struct import_files *files, const char *directory, const c
         .name = rag_strdup(name),
         .path = os_join(directory, name),
         .name_space = rag_memdup_text(name_space.data, name_space.len),
-        .stage = stage_of(kind, name_space),
+        .stage = import_stage(kind, name_space),
         .kind = kind,
     };
     files->count++; /* freed with the others, whatever became of the copies */

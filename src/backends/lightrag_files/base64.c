@@ -5,12 +5,12 @@
 
 #include <string.h>
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 #define BAD ((uint32_t)1 << 31)
 
 void base64_init(struct base64 *b)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (unsigned place = 0; place < 4; place++) {
         for (unsigned c = 0; c < 256; c++)
             b->bits[place][c] = BAD;
@@ -87,4 +87,20 @@ int base64_decode(const struct base64 *b, const char *text, size_t len, unsigned
     }
     *out_len = got;
     return 1;
+}
+
+size_t base64_encode(const unsigned char *data, size_t len, char *out)
+{
+    char *p = out;
+    for (size_t i = 0; i < len; i += 3, p += 4) {
+        const size_t left = len - i;
+        uint32_t bits = (uint32_t)data[i] << 16;
+        bits |= left > 1 ? (uint32_t)data[i + 1] << 8 : 0;
+        bits |= left > 2 ? data[i + 2] : 0;
+        p[0] = alphabet[bits >> 18];
+        p[1] = alphabet[bits >> 12 & 63];
+        p[2] = left > 1 ? alphabet[bits >> 6 & 63] : '=';
+        p[3] = left > 2 ? alphabet[bits & 63] : '=';
+    }
+    return (size_t)(p - out);
 }

@@ -18,4 +18,10 @@ void base64_init(struct base64 *b);
 int base64_decode(const struct base64 *b, const char *text, size_t len, unsigned char *out,
                   size_t *out_len, size_t *bad);
 
+/* Letters that `n` bytes become, with padding. */
+#define BASE64_LETTERS(n) (((n) + 2) / 3 * 4)
+
+/* Encode into `out`, which holds BASE64_LETTERS(len); how many they are. */
+size_t base64_encode(const unsigned char *data, size_t len, char *out);
+
 #endif
