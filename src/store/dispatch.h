@@ -145,6 +145,13 @@ rag_status kv_prepare(const char *name_space, const rag_kv_item *items, size_t n
 rag_status vector_prepare(const struct store_call *c, const char *name_space,
                           const rag_vector_item *items, size_t n, struct prepared *out,
                           rag_error *err);
+/* The vector has the dimension of its space, and only finite elements. */
+rag_status vector_check(const char *name_space, const rag_vector_space *space, const float *vector,
+                        size_t dimension, rag_slice id, rag_error *err);
+/* rag_vector_resolve() behind its entrance. `applied` and `token` may be NULL. */
+rag_status vector_resolve(const struct store_call *c, const char *name_space,
+                          const rag_pending_vector *vectors, size_t n, int keep, uint64_t *applied,
+                          rag_token *token, rag_error *err);
 rag_status nodes_prepare(const rag_node *nodes, size_t n, rag_put_mode mode, struct prepared *out,
                          rag_error *err);
 rag_status edges_prepare(const rag_edge *edges, size_t n, rag_put_mode mode, struct prepared *out,
@@ -167,6 +174,8 @@ size_t docs_fields_bytes(const rag_doc_fields *fields);
 void docs_move_fields(rag_doc_fields *fields, char *memory);
 /* Usable as a record: docstatus.h. */
 int docs_usable(const rag_doc_fields *fields);
+/* RAG_E_CORRUPT about a row that is not usable; `as`: "in full". */
+rag_status docs_refuse_unusable(rag_slice id, const char *as, rag_error *err);
 /* The slots of the host table. */
 rag_status docs_fields(rag_slice id, rag_slice row, rag_doc_fields *out, void **memory,
                        rag_error *err);

@@ -108,8 +108,8 @@ rag_status rag_vector_describe(rag_store *store, const rag_context *ctx, const c
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-static rag_status check_vector(const char *name_space, const rag_vector_space *space,
-                               const float *vector, size_t dimension, rag_slice id, rag_error *err)
+rag_status vector_check(const char *name_space, const rag_vector_space *space, const float *vector,
+                        size_t dimension, rag_slice id, rag_error *err)
 {
     if (dimension != space->dimension)
         return rag_fail(err, RAG_E_MISMATCH,
@@ -128,7 +128,7 @@ static rag_status check_item(const char *name_space, const rag_vector_space *spa
                              const rag_vector_item *item, rag_error *err)
 {
     RAG_TRY(check_key(item->id, "vector id", err));
-    RAG_TRY(check_vector(name_space, space, item->vector, item->dimension, item->id, err));
+    RAG_TRY(vector_check(name_space, space, item->vector, item->dimension, item->id, err));
     RAG_TRY(check_slice(item->value, "a payload", err));
     if (item->created_at < RAG_TIME_UNKNOWN)
         return rag_fail(err, RAG_E_INVALID, "vector '%.*s' has a negative time",
@@ -257,7 +257,7 @@ static rag_status check_query(const struct store_call *c, const char *name_space
     if (isnan(query->min_score))
         return rag_fail(err, RAG_E_INVALID, "min_score is not a number");
     RAG_TRY(c->driver->vector.describe(&c->call, name_space, &space, err));
-    RAG_TRY(check_vector(name_space, &space, query->vector, query->dimension, rag_text("of query"),
+    RAG_TRY(vector_check(name_space, &space, query->vector, query->dimension, rag_text("of query"),
                          err));
     if (floats_all_zero(query->vector, query->dimension))
         return rag_fail(err, RAG_E_INVALID, "the query vector has length zero");

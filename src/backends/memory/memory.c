@@ -69,15 +69,18 @@ static rag_status memory_flush(const rag_call *call, rag_token upto, rag_error *
     return call->host->check(call->ctx, err);
 }
 
-static rag_status append_space(const rag_call *call, const char *kind, const struct space *space,
-                               rag_result *out, rag_error *err)
+static rag_status append_space(const rag_call *call, const struct version *v, const char *kind,
+                               const struct space *space, rag_result *out, rag_error *err)
 {
-    char text[128];
+    char text[160], pending[40] = "";
     const uint64_t rows = memory_map_count(space->rows);
+    if (space->kind == KIND_VECTOR)
+        (void)snprintf(pending, sizeof pending, ",\"pending\":%" PRIu64,
+                       memory_map_count(memory_version_rows(v, KIND_PENDING, space->name)));
     const int len =
         snprintf(text, sizeof text,
-                 "{\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"generation\":%" PRIu64 "}", rows,
-                 memory_map_bytes(space->rows), space->generation);
+                 "{\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"generation\":%" PRIu64 "%s}", rows,
+                 memory_map_bytes(space->rows), space->generation, pending);
     const rag_row answer = {
         .key = rag_text(kind),
         .key2 = space->item.key,
@@ -97,7 +100,7 @@ static rag_status append_kind(const rag_call *call, const struct version *v, enu
         const struct space *space = (const struct space *)item;
         /* A vector space without rows still holds its record. */
         if (memory_map_count(space->rows) || kind == KIND_VECTOR)
-            MEMORY_TRY(append_space(call, kind_name, space, out, err));
+            MEMORY_TRY(append_space(call, v, kind_name, space, out, err));
     }
     return RAG_OK;
 }
@@ -145,7 +148,7 @@ const rag_backend memory_backend = {
     .class_names = class_names,
     .options = no_options,
     .required = no_options,
-    .features = RAG_FEATURE_TRANSACTIONS,
+    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES,
     .open = memory_open,
     .close = memory_close,

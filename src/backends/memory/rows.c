@@ -132,8 +132,9 @@ rag_status memory_rows_remove(struct write *w, struct space *space, rag_slice ke
     return RAG_OK;
 }
 
-static rag_status remove_all(struct write *w, enum kind kind, const char *name,
-                             const rag_slice *keys, size_t n, uint64_t *removed, rag_error *err)
+rag_status memory_rows_remove_all(struct write *w, enum kind kind, const char *name,
+                                  const rag_slice *keys, size_t n, uint64_t *removed,
+                                  rag_error *err)
 {
     if (!memory_version_space(w->work, kind, name))
         return RAG_OK;
@@ -153,7 +154,7 @@ rag_status memory_rows_delete(const rag_call *call, enum kind kind, const char *
     struct write w;
     uint64_t removed = 0;
     MEMORY_TRY(memory_write_begin(call, &w, err));
-    const rag_status status = remove_all(&w, kind, name, keys, n, &removed, err);
+    const rag_status status = memory_rows_remove_all(&w, kind, name, keys, n, &removed, err);
     MEMORY_TRY(memory_write_end(&w, status, token, err));
     *deleted = removed;
     return RAG_OK;

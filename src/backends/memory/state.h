@@ -28,6 +28,8 @@ struct row {
     int64_t created_at, updated_at;
     float *vector; /* `dimension` elements that the caller of memory_row_new() fills, or NULL */
     size_t dimension;
+    int64_t mark;   /* of a pending row: its version */
+    int is_deleted; /* of a pending row: a deferred delete */
 };
 
 /* Copies everything given into one block with one reference. NULL: no memory. */
@@ -39,7 +41,16 @@ rag_status memory_row_append(const rag_call *call, const struct row *row, unsign
 
 /* ---- namespaces and versions -------------------------------------------------------------------- */
 
-enum kind { KIND_KV, KIND_VECTOR, KIND_NODES, KIND_EDGES, KIND_ADJACENT, KIND_DOCS, KIND_COUNT };
+enum kind {
+    KIND_KV,
+    KIND_VECTOR,
+    KIND_NODES,
+    KIND_EDGES,
+    KIND_ADJACENT,
+    KIND_DOCS,
+    KIND_PENDING,
+    KIND_COUNT
+};
 
 /* The one name of the kinds that have one namespace each. */
 #define GRAPH_NAME "graph"
@@ -68,6 +79,7 @@ struct memory {
     int writing; /* somebody has the writer's turn */
     struct version *current;
     pthread_cond_t turn_free;
+    atomic_int_least64_t last_mark; /* of pending rows; never given twice */
 };
 
 rag_status memory_state_init(struct memory *m, rag_error *err);
@@ -120,6 +132,42 @@ rag_status memory_rows_drop(const rag_call *call, const enum kind *kinds, size_t
 rag_status memory_rows_put(struct write *w, struct space *space, struct row *row, rag_error *err);
 rag_status memory_rows_remove(struct write *w, struct space *space, rag_slice key,
                               uint64_t *removed, rag_error *err);
+/* The same for n keys; no such namespace: nothing. */
+rag_status memory_rows_remove_all(struct write *w, enum kind kind, const char *name,
+                                  const rag_slice *keys, size_t n, uint64_t *removed,
+                                  rag_error *err);
+
+/* ---- vectors: vector.c and vector_pending.c ----------------------------------------------------------- */
+
+/* Put a row, all checks included. `now`: of memory_now(). */
+rag_status memory_vector_put(struct write *w, struct space *space, const rag_vector_item *item,
+                             int64_t now, rag_error *err);
+/* The elements as the space keeps them, into *to. */
+rag_status memory_vector_copy(const rag_call *call, const struct space *space,
+                              const rag_vector_item *item, float *to, rag_error *err);
+/* Delete the rows whose payload has one of the names, of a vector space or of what is pending. */
+rag_status memory_vector_remove_named(struct write *w, enum kind kind, const char *name_space,
+                                      const rag_slice *names, size_t n, uint64_t *removed,
+                                      rag_error *err);
+/* Forget what is pending of these ids. */
+rag_status memory_pending_discard(struct write *w, const char *name_space, const rag_slice *ids,
+                                  size_t stride, size_t n, rag_error *err);
+/* As memory_rows_get(), what is pending over what is there. */
+rag_status memory_pending_get(const rag_call *call, const char *name_space, const rag_slice *ids,
+                              size_t n, unsigned what, rag_result *out, rag_error *err);
+
+rag_status memory_pending_put(const rag_call *call, const char *name_space,
+                              const rag_pending_item *items, size_t n, rag_token *token,
+                              rag_error *err);
+rag_status memory_pending_delete(const rag_call *call, const char *name_space, const rag_slice *ids,
+                                 size_t n, rag_token *token, rag_error *err);
+rag_status memory_pending_scan(const rag_call *call, const char *name_space, rag_slice after,
+                               size_t limit, rag_result *out, rag_error *err);
+rag_status memory_pending_resolve(const rag_call *call, const char *name_space,
+                                  const rag_pending_vector *vectors, size_t n, int keep,
+                                  uint64_t *applied, rag_token *token, rag_error *err);
+rag_status memory_pending_drop(const rag_call *call, const char *name_space, uint64_t *dropped,
+                               rag_error *err);
 
 /* A look at deadline and cancel flag for the i-th step of a loop; cheap. */
 rag_status memory_check(const rag_call *call, size_t i, rag_error *err);

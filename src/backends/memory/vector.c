@@ -98,8 +98,15 @@ static rag_status check_dimension(const rag_call *call, const struct space *spac
                             space->name, space->facts.dimension, given);
 }
 
-static rag_status put_item(struct write *w, struct space *space, const rag_vector_item *item,
-                           int64_t now, rag_error *err)
+rag_status memory_vector_copy(const rag_call *call, const struct space *space,
+                              const rag_vector_item *item, float *to, rag_error *err)
+{
+    MEMORY_TRY(check_dimension(call, space, item->dimension, err));
+    return copy_elements(call, space->name, item, space->facts.element, to, err);
+}
+
+rag_status memory_vector_put(struct write *w, struct space *space, const rag_vector_item *item,
+                             int64_t now, rag_error *err)
 {
     const rag_host *host = w->call->host;
     MEMORY_TRY(check_dimension(w->call, space, item->dimension, err));
@@ -128,9 +135,9 @@ static rag_status put_items(struct write *w, const char *name_space, const rag_v
     const int64_t now = memory_now();
     for (size_t i = 0; i < n; i++) {
         MEMORY_TRY(memory_check(w->call, i, err));
-        MEMORY_TRY(put_item(w, space, &items[i], now, err));
+        MEMORY_TRY(memory_vector_put(w, space, &items[i], now, err));
     }
-    return RAG_OK;
+    return memory_pending_discard(w, name_space, &items->id, sizeof *items, n, err);
 }
 
 static rag_status vector_put_many(const rag_call *call, const char *name_space,
@@ -142,11 +149,24 @@ static rag_status vector_put_many(const rag_call *call, const char *name_space,
     return memory_write_end(&w, put_items(&w, name_space, items, n, err), token, err);
 }
 
+static rag_status delete_ids(struct write *w, const char *name_space, const rag_slice *ids,
+                             size_t n, uint64_t *removed, rag_error *err)
+{
+    MEMORY_TRY(memory_rows_remove_all(w, KIND_VECTOR, name_space, ids, n, removed, err));
+    return memory_pending_discard(w, name_space, ids, sizeof *ids, n, err);
+}
+
 static rag_status vector_delete_many(const rag_call *call, const char *name_space,
                                      const rag_slice *ids, size_t n, uint64_t *deleted,
                                      rag_token *token, rag_error *err)
 {
-    return memory_rows_delete(call, KIND_VECTOR, name_space, ids, n, deleted, token, err);
+    struct write w;
+    uint64_t removed = 0;
+    MEMORY_TRY(memory_write_begin(call, &w, err));
+    const rag_status status = delete_ids(&w, name_space, ids, n, &removed, err);
+    MEMORY_TRY(memory_write_end(&w, status, token, err));
+    *deleted = removed;
+    return RAG_OK;
 }
 
 /* *is_named: a member of the payload has one of the names. */
@@ -169,25 +189,57 @@ static rag_status look_at_names(const rag_call *call, const struct row *row, con
     return RAG_OK;
 }
 
-static rag_status remove_named(struct write *w, const char *name_space, const rag_slice *names,
-                               size_t n, uint64_t *removed, rag_error *err)
+rag_status memory_vector_remove_named(struct write *w, enum kind kind, const char *name_space,
+                                      const rag_slice *names, size_t n, uint64_t *removed,
+                                      rag_error *err)
 {
-    const struct space *old = memory_version_space(w->work, KIND_VECTOR, name_space);
+    const struct space *old = memory_version_space(w->work, kind, name_space);
     if (!old)
         return RAG_OK;
     struct space *space;
-    MEMORY_TRY(memory_write_space(w, KIND_VECTOR, name_space, &space, err));
+    MEMORY_TRY(memory_write_space(w, kind, name_space, &space, err));
     size_t step = 0;
     const rag_slice from_start = { NULL, 0 };
     for (const struct item *item = memory_map_above(old->rows, from_start); item;
          item = memory_map_above(old->rows, item->key)) {
-        int is_named;
+        const struct row *row = (const struct row *)item;
+        int is_named = 0;
         MEMORY_TRY(memory_check(w->call, step++, err));
-        MEMORY_TRY(look_at_names(w->call, (const struct row *)item, names, n, &is_named, err));
+        if (!row->is_deleted)
+            MEMORY_TRY(look_at_names(w->call, row, names, n, &is_named, err));
         if (is_named)
             MEMORY_TRY(memory_rows_remove(w, space, item->key, removed, err));
     }
     return RAG_OK;
+}
+
+/* What is pending of a row that goes, goes with it, whatever its payload says. */
+static rag_status discard_of_removed(struct write *w, const char *name_space, rag_error *err)
+{
+    const struct map before = memory_version_rows(w->work, KIND_VECTOR, name_space);
+    const struct map pending = memory_version_rows(w->work, KIND_PENDING, name_space);
+    const struct space *changed = w->changed_count ? w->changed[0] : NULL;
+    struct space *space = NULL;
+    uint64_t removed = 0;
+    const rag_slice from_start = { NULL, 0 };
+    for (size_t i = 1; i < w->changed_count; i++)
+        space = w->changed[i]->kind == KIND_PENDING ? w->changed[i] : space;
+    if (!changed || !space)
+        return RAG_OK;
+    for (const struct item *item = memory_map_above(pending, from_start); item;
+         item = memory_map_above(pending, item->key))
+        if (memory_map_find(before, item->key) && !memory_map_find(changed->rows, item->key))
+            MEMORY_TRY(memory_rows_remove(w, space, item->key, &removed, err));
+    return RAG_OK;
+}
+
+static rag_status delete_named(struct write *w, const char *name_space, const rag_slice *names,
+                               size_t n, uint64_t *removed, rag_error *err)
+{
+    uint64_t waiting = 0;
+    MEMORY_TRY(memory_vector_remove_named(w, KIND_VECTOR, name_space, names, n, removed, err));
+    MEMORY_TRY(memory_vector_remove_named(w, KIND_PENDING, name_space, names, n, &waiting, err));
+    return discard_of_removed(w, name_space, err);
 }
 
 static rag_status vector_delete_named(const rag_call *call, const char *name_space,
@@ -197,7 +249,7 @@ static rag_status vector_delete_named(const rag_call *call, const char *name_spa
     struct write w;
     uint64_t removed = 0;
     MEMORY_TRY(memory_write_begin(call, &w, err));
-    const rag_status status = remove_named(&w, name_space, names, n, &removed, err);
+    const rag_status status = delete_named(&w, name_space, names, n, &removed, err);
     MEMORY_TRY(memory_write_end(&w, status, token, err));
     *deleted = removed;
     return RAG_OK;
@@ -209,7 +261,7 @@ static rag_status vector_get_many(const rag_call *call, const char *name_space,
                                   const rag_slice *ids, size_t n, unsigned what, rag_result *out,
                                   rag_error *err)
 {
-    return memory_rows_get(call, KIND_VECTOR, name_space, ids, n, what, out, err);
+    return memory_pending_get(call, name_space, ids, n, what, out, err);
 }
 
 static rag_status vector_scan(const rag_call *call, const char *name_space, rag_slice after,
@@ -230,8 +282,8 @@ static rag_status vector_count(const rag_call *call, const char *name_space, uin
 
 static rag_status vector_drop(const rag_call *call, const char *name_space, rag_error *err)
 {
-    static const enum kind kinds[] = { KIND_VECTOR };
-    return memory_rows_drop(call, kinds, 1, name_space, err);
+    static const enum kind kinds[] = { KIND_VECTOR, KIND_PENDING };
+    return memory_rows_drop(call, kinds, 2, name_space, err);
 }
 
 /* ---- search -------------------------------------------------------------------------------------- */
@@ -350,4 +402,9 @@ const rag_vector_table memory_vector = {
     .count = vector_count,
     .drop = vector_drop,
     .delete_named = vector_delete_named,
+    .pending_put = memory_pending_put,
+    .pending_delete = memory_pending_delete,
+    .pending_scan = memory_pending_scan,
+    .pending_resolve = memory_pending_resolve,
+    .pending_drop = memory_pending_drop,
 };
