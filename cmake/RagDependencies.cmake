@@ -1,5 +1,5 @@
 # Libraries: two private copies compiled in (docs/decisions/0001 and 0002), the rest from the system.
-# Targets made here: ragsqlite, ragyyjson, PkgConfig::ZSTD, ZLIB::ZLIB, PkgConfig::EXPAT, OpenSSL::Crypto.
+# Targets made here: ragsqlite, ragyyjson, ragutf8proc, PkgConfig::ZSTD, ZLIB::ZLIB, PkgConfig::EXPAT, OpenSSL::Crypto.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
@@ -88,5 +88,13 @@ else()
     message(FATAL_ERROR "RAGSTORE_YYJSON is '${RAGSTORE_YYJSON}': private or system")
 endif()
 
+# --- utf8proc ---------------------------------------------------------------------------------------------------
+# The tables of letters' case, compiled in from the package's archive: docs/decisions/0014-utf8proc.md.
+pkg_check_modules(UTF8PROC REQUIRED libutf8proc)
+find_library(RAG_UTF8PROC_ARCHIVE libutf8proc.a HINTS ${UTF8PROC_LIBRARY_DIRS} REQUIRED)
+add_library(ragutf8proc INTERFACE)
+target_link_libraries(ragutf8proc INTERFACE ${RAG_UTF8PROC_ARCHIVE})
+target_include_directories(ragutf8proc SYSTEM INTERFACE ${UTF8PROC_INCLUDE_DIRS})
+
 message(STATUS "SQLite ${RAG_SQLITE_VERSION}, yyjson ${RAG_YYJSON_VERSION}, zstd ${ZSTD_VERSION}, "
-               "zlib ${ZLIB_VERSION_STRING}, expat ${EXPAT_VERSION}, OpenSSL ${OPENSSL_VERSION}")
+               "zlib ${ZLIB_VERSION_STRING}, utf8proc ${UTF8PROC_VERSION}, expat ${EXPAT_VERSION}, OpenSSL ${OPENSSL_VERSION}")

@@ -36,12 +36,14 @@ function(rag_public_libraries)
         list(APPEND ARCHIVES $<TARGET_FILE:${LIBRARY}>)
     endforeach()
 
+    list(APPEND ARCHIVES ${RAG_UTF8PROC_ARCHIVE})
+
     set(MAP ${PROJECT_SOURCE_DIR}/cmake/ragstore.map)
     add_library(ragstore_shared SHARED ${OBJECTS})
     set_target_properties(ragstore_shared PROPERTIES OUTPUT_NAME ragstore VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${MAP} LINKER_LANGUAGE C)
     target_link_options(ragstore_shared PRIVATE -Wl,--version-script=${MAP})
-    target_link_libraries(ragstore_shared PRIVATE ${SYSTEM})
+    target_link_libraries(ragstore_shared PRIVATE ragutf8proc ${SYSTEM})
     target_include_directories(ragstore_shared INTERFACE ${PROJECT_SOURCE_DIR}/include)
     add_library(ragstore::shared ALIAS ragstore_shared)
 
