@@ -1,5 +1,9 @@
 /* JSON in memory, by yyjson. Numbers are kept as the text that came in: a value must leave the
- * store with the digits with which it entered. */
+ * store with the digits with which it entered.
+ *
+ * Every text is parsed as one object, with the limits of the project, by json_parse(); merging works
+ * on a copy of the parsed document, so that the order of the old members stays and new ones follow.
+ * Whoever calls owns what is handed out, in memory of rag_alloc(). */
 #include "json.h"
 
 #include "alloc.h"
