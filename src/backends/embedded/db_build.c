@@ -174,7 +174,8 @@ static rag_status prepare_file(struct connection *c, int page_size, rag_error *e
 {
     char sql[512];
     (void)snprintf(sql, sizeof sql,
-                   "PRAGMA page_size=%d; PRAGMA journal_mode=OFF; PRAGMA locking_mode=EXCLUSIVE;"
+                   "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;"
+                   "PRAGMA journal_mode=OFF; PRAGMA locking_mode=EXCLUSIVE;"
                    "BEGIN IMMEDIATE; PRAGMA application_id=%d; PRAGMA user_version=%d;",
                    page_size, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
     RAG_TRY(connection_exec(c, sql, err));
