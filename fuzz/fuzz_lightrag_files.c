@@ -78,7 +78,7 @@ static rag_status run(unsigned which, struct file file, struct sum *sum)
     const struct lightrag_sink sink = { sum, take };
     struct lightrag_summary summary = LIGHTRAG_SUMMARY_INIT;
     struct lightrag_batch batch;
-    struct lightrag_job job = { &input, "x_cache", &sink, &batch, &summary };
+    struct lightrag_job job = { &input, "x_cache", &sink, &batch, &summary, 0 };
     rag_error err = RAG_ERROR_INIT;
     rag_status status;
     lightrag_batch_init(&batch);
@@ -91,7 +91,7 @@ static rag_status run(unsigned which, struct file file, struct sum *sum)
     require(status == RAG_OK || (err.status == status && strncmp(err.message, "fuzz", 4) == 0));
     require(status != RAG_OK || sum->rows == summary.rows);
     lightrag_batch_free(&batch);
-    buffer_free(&summary.warnings);
+    lightrag_summary_free(&summary);
     return status;
 }
 

@@ -92,6 +92,31 @@ rag_status json_reader_open(struct json_reader *r, const char *name, json_fill_f
     return RAG_OK;
 }
 
+rag_status json_reader_open_inside(struct json_reader *r, const char *name, json_fill_fn fill,
+                                   void *ctx, uint64_t offset, const char *inside, rag_error *err)
+{
+    RAG_TRY(json_reader_open(r, name, fill, ctx, err));
+    r->base = offset;
+    r->started = 1;
+    for (const char *c = inside; *c; c++) {
+        const unsigned char bit = (unsigned char)(1u << (++r->depth % 8));
+        const int object = *c == '{';
+        if (object)
+            r->is_object[r->depth / 8] |= bit;
+        r->state = object ? JSON_STATE_FIRST_NAME : JSON_STATE_FIRST_VALUE;
+        r->last = object ? JSON_EVENT_OBJECT : JSON_EVENT_ARRAY;
+    }
+    return RAG_OK;
+}
+
+int json_reader_ran_out(const struct json_reader *r, int *after_comma)
+{
+    const int ended = r->at_end && (r->pos == r->end || r->in_string);
+    *after_comma = ended && !r->in_string && r->comma &&
+                   (r->state == JSON_STATE_NAME || r->state == JSON_STATE_VALUE);
+    return ended;
+}
+
 void json_reader_close(struct json_reader *r)
 {
     rag_free(r->window);

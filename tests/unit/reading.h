@@ -94,7 +94,7 @@ static inline rag_status reading_run(struct reading *r, reader_fn read, const ch
     r->summary = none;
     r->quiet = quiet;
     lightrag_batch_init(&r->batch);
-    struct lightrag_job job = { &input, name_space, &sink, &r->batch, &r->summary };
+    struct lightrag_job job = { &input, name_space, &sink, &r->batch, &r->summary, 0 };
     const rag_status status = read(&job, &r->err);
     (void)buffer_append_text(&r->lines, "", NULL);
     (void)buffer_append_text(&r->summary.warnings, "", NULL);
@@ -104,7 +104,7 @@ static inline rag_status reading_run(struct reading *r, reader_fn read, const ch
 static inline void reading_free(struct reading *r)
 {
     lightrag_batch_free(&r->batch);
-    buffer_free(&r->summary.warnings);
+    lightrag_summary_free(&r->summary);
     buffer_free(&r->lines);
 }
 

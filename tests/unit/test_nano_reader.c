@@ -392,11 +392,11 @@ static void read_vectors(const char *data, size_t len, struct vectors *out)
     struct lightrag_summary summary = LIGHTRAG_SUMMARY_INIT;
     rag_error err = RAG_ERROR_INIT;
     lightrag_batch_init(&batch);
-    struct lightrag_job job = { &input, "x", &sink, &batch, &summary };
+    struct lightrag_job job = { &input, "x", &sink, &batch, &summary, 0 };
     if (lightrag_read_vectors(&job, &err) != RAG_OK)
         fail_msg("%s", err.message);
     lightrag_batch_free(&batch);
-    buffer_free(&summary.warnings);
+    lightrag_summary_free(&summary);
 }
 
 /* The rows of a real file and its own matrix are the same vectors, but for scale and float16: so

@@ -32,7 +32,7 @@ void lightrag_batch_init(struct lightrag_batch *b)
 
 void lightrag_batch_clear(struct lightrag_batch *b)
 {
-    b->count = 0;
+    b->count = b->row_start = 0;
     if (b->bytes.capacity > 2 * LIMIT_IMPORT_BATCH_BYTES)
         buffer_free(&b->bytes);
     buffer_clear(&b->bytes);
@@ -64,6 +64,57 @@ void lightrag_warn(struct lightrag_summary *s, const char *format, ...)
     if (status != RAG_OK)
         s->warnings.len = before;
 }
+
+void lightrag_summary_free(struct lightrag_summary *s)
+{
+    buffer_free(&s->warnings);
+    lightrag_damage_free(&s->damage);
+}
+
+/* ---- damage ---------------------------------------------------------------------------------------- */
+
+static int room_for_fault(struct lightrag_damage *d)
+{
+    if (d->count < d->capacity)
+        return 1;
+    if (d->count == LIMIT_SALVAGE_FAULTS)
+        return 0;
+    const size_t capacity = d->capacity ? d->capacity * 2 : 8;
+    struct lightrag_fault *more = rag_realloc(d->faults, capacity * sizeof *more);
+    if (!more)
+        return 0;
+    d->faults = more;
+    d->capacity = capacity;
+    return 1;
+}
+
+void lightrag_damage_add(struct lightrag_damage *d, uint64_t at, uint64_t length, uint64_t lost,
+                         const char *format, ...)
+{
+    char text[RAG_ERROR_MESSAGE_MAX];
+    va_list args;
+    d->places++;
+    d->lost += lost;
+    if (!room_for_fault(d))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const size_t before = d->text.len;
+    if (buffer_append_text(&d->text, text, NULL) == RAG_OK)
+        d->faults[d->count++] =
+            (struct lightrag_fault){ at, length, { before, d->text.len - before } };
+}
+
+void lightrag_damage_free(struct lightrag_damage *d)
+{
+    rag_free(d->faults);
+    d->faults = NULL;
+    d->count = d->capacity = 0;
+    buffer_free(&d->text);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------ */
 
 static int is_full(const struct lightrag_batch *b)
 {
@@ -102,6 +153,7 @@ rag_status lightrag_row_begin(struct lightrag_job *job, enum lightrag_kind kind,
         RAG_TRY(more_rows(b, err));
     b->bytes.limit = b->bytes.len + LIMIT_VALUE_BYTES + 2 * LIMIT_KEY_BYTES;
     *row = &b->rows[b->count];
+    b->row_start = b->bytes.len;
     **row = (struct lightrag_row){ .created_at = RAG_TIME_UNKNOWN, .updated_at = RAG_TIME_UNKNOWN };
     return RAG_OK;
 }
@@ -128,4 +180,18 @@ void lightrag_row_end(struct lightrag_job *job)
 {
     job->batch->count++;
     job->summary->rows++;
+}
+
+void lightrag_row_abandon(struct lightrag_job *job)
+{
+    struct lightrag_batch *b = job->batch;
+    if (b->bytes.len > b->row_start)
+        b->bytes.len = b->row_start;
+}
+
+void lightrag_row_take_back(struct lightrag_job *job)
+{
+    job->batch->count--;
+    job->summary->rows--;
+    lightrag_row_abandon(job);
 }

@@ -23,6 +23,7 @@ struct lightrag_span {
 struct lightrag_row {
     struct lightrag_span key, key2, value; /* key2: the target of an edge */
     int64_t created_at, updated_at;        /* as in rag_kv_item */
+    uint64_t at, length;                   /* its place in the file; known when salvaging */
 };
 
 struct lightrag_batch {
@@ -31,7 +32,8 @@ struct lightrag_batch {
     struct buffer bytes;
     struct lightrag_row *rows;
     size_t count, row_capacity;
-    float *vectors; /* row i: from i * dimension */
+    size_t row_start; /* end of the bytes of whole rows */
+    float *vectors;   /* row i: from i * dimension */
     size_t vector_capacity;
 };
 
@@ -49,6 +51,28 @@ struct lightrag_sink {
     rag_status (*deliver)(void *ctx, struct lightrag_batch **batch, rag_error *err);
 };
 
+/* Salvage: what is wrong with a file, and where. */
+struct lightrag_fault {
+    uint64_t at, length;      /* bytes of the file that no row was saved from */
+    struct lightrag_span why; /* in `text` */
+};
+
+struct lightrag_damage {
+    uint64_t lost;   /* rows that are known to be lost */
+    uint64_t places; /* faults; the first LIMIT_SALVAGE_FAULTS of them are kept */
+    int at_least;    /* more may be lost than is known */
+    struct lightrag_fault *faults;
+    size_t count, capacity;
+    struct buffer text;
+};
+
+#define LIGHTRAG_DAMAGE_INIT { .text = BUFFER_INIT((size_t)1 << 20) }
+
+/* Memory for a fault that is missing loses its place, not its count. */
+void lightrag_damage_add(struct lightrag_damage *d, uint64_t at, uint64_t length, uint64_t lost,
+                         const char *format, ...) __attribute__((format(printf, 5, 6)));
+void lightrag_damage_free(struct lightrag_damage *d);
+
 /* What is known of a file when it was read. Zero-initialise with LIGHTRAG_SUMMARY_INIT. */
 struct lightrag_summary {
     uint64_t rows;         /* in all */
@@ -56,9 +80,13 @@ struct lightrag_summary {
     uint32_t dimension;    /* of a vector file; 0: it does not say */
     size_t warning_count;
     struct buffer warnings; /* JSON strings, with commas between them */
+    uint64_t completed;     /* rows of old versions that were brought to the form of today */
+    struct lightrag_damage damage;
 };
 
-#define LIGHTRAG_SUMMARY_INIT { 0, 0, 0, 0, 0, BUFFER_INIT((size_t)1 << 20) }
+#define LIGHTRAG_SUMMARY_INIT \
+    { .warnings = BUFFER_INIT((size_t)1 << 20), .damage = LIGHTRAG_DAMAGE_INIT }
+void lightrag_summary_free(struct lightrag_summary *s);
 
 /* Memory for a warning that is missing loses the warning, not the import. */
 void lightrag_warn(struct lightrag_summary *s, const char *format, ...)
@@ -71,6 +99,7 @@ struct lightrag_job {
     const struct lightrag_sink *sink;
     struct lightrag_batch *batch;
     struct lightrag_summary *summary;
+    int salvage; /* what is wrong with the file is put down in the summary, and reading goes on */
 };
 
 /* Begin a row: *row is a zeroed one at the end of the batch, which was delivered before when it was
@@ -82,6 +111,9 @@ rag_status lightrag_row_vector(struct lightrag_job *job, uint32_t dimension, flo
                                rag_error *err);
 /* Count the row begun last in. */
 void lightrag_row_end(struct lightrag_job *job);
+/* Take out the row begun last, which may have been counted in. Not after another was begun. */
+void lightrag_row_abandon(struct lightrag_job *job);
+void lightrag_row_take_back(struct lightrag_job *job);
 /* Deliver what is left. */
 rag_status lightrag_flush(struct lightrag_job *job, rag_error *err);
 

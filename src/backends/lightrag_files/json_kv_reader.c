@@ -15,18 +15,9 @@
 
 #include <string.h>
 
-#include "core/json_reader.h"
 #include "core/limits.h"
+#include "json_kv_rows.h"
 #include "json_times.h"
-
-struct kv_reader {
-    struct lightrag_job *job;
-    enum lightrag_kind kind;
-    struct json_reader json;
-    struct buffer nested;             /* one '0' or '1' for each key of an old cache */
-    struct buffer mode, hash, answer; /* the parts of a key that is made */
-    uint64_t odd_times, other_ids;
-};
 
 static rag_status expect_object(struct kv_reader *k, const char *what, rag_error *err)
 {
@@ -100,12 +91,51 @@ static rag_status read_cache_type(struct kv_reader *k, struct buffer *out, rag_e
     return buffer_append_json_string(out, text, err);
 }
 
+/* What an old row of document status lacks. */
+struct legacy {
+    int has_metadata, has_message, has_error;
+    size_t error_at; /* of the name "error" with its quotes, from the beginning of the value */
+};
+
+static void note_legacy(struct legacy *l, rag_slice name, size_t at)
+{
+    l->has_metadata |= slice_is(name, "metadata");
+    l->has_message |= slice_is(name, "error_msg");
+    if (slice_is(name, "error")) {
+        l->has_error = 1;
+        l->error_at = at;
+    }
+}
+
+/* Rows that old versions wrote: "error" is "error_msg" today, and "metadata" is always there. The
+ * value has no closing brace yet. */
+static rag_status complete(struct kv_reader *k, const struct legacy *l, size_t start,
+                           rag_error *err)
+{
+    static const char suffix[] = "_msg";
+    struct buffer *out = &k->job->batch->bytes;
+    const int rename = l->has_error && !l->has_message;
+    if (rename) {
+        const size_t at = start + l->error_at + strlen("\"error"), behind = out->len - at;
+        RAG_TRY(buffer_append_text(out, suffix, err));
+        memmove(out->data + at + strlen(suffix), out->data + at, behind);
+        memcpy(out->data + at, suffix, strlen(suffix));
+    }
+    if (!l->has_metadata && out->len > start + 1)
+        RAG_TRY(buffer_append_char(out, ',', err));
+    if (!l->has_metadata)
+        RAG_TRY(buffer_append_text(out, "\"metadata\":{}", err));
+    k->completed += rename || !l->has_metadata;
+    return RAG_OK;
+}
+
 /* The members of an object whose beginning was the last event, without the stamps. `key` is what
  * _id is compared with (NULL: with nothing); `old_cache`: look out for cache_type. */
 static rag_status read_value(struct kv_reader *k, struct lightrag_row *row, rag_slice key,
                              int old_cache, rag_error *err)
 {
     struct buffer *out = &k->job->batch->bytes;
+    struct legacy legacy = { 0 };
     row->value.at = out->len;
     RAG_TRY(buffer_append_char(out, '{', err));
     for (;;) {
@@ -122,6 +152,7 @@ static rag_status read_value(struct kv_reader *k, struct lightrag_row *row, rag_
             continue;
         if (out->len > row->value.at + 1)
             RAG_TRY(buffer_append_char(out, ',', err));
+        note_legacy(&legacy, name, out->len - row->value.at);
         RAG_TRY(buffer_append_json_string(out, name, err));
         RAG_TRY(buffer_append_char(out, ':', err));
         if (type) {
@@ -131,13 +162,15 @@ static rag_status read_value(struct kv_reader *k, struct lightrag_row *row, rag_
         RAG_TRY(json_reader_next(&k->json, &event, err));
         RAG_TRY(json_reader_capture(&k->json, out, err));
     }
+    if (k->kind == LIGHTRAG_DOCS)
+        RAG_TRY(complete(k, &legacy, row->value.at, err));
     RAG_TRY(buffer_append_char(out, '}', err));
     row->value.len = out->len - row->value.at;
     return RAG_OK;
 }
 
 /* The value of the key that was the last event. */
-static rag_status read_row(struct kv_reader *k, rag_error *err)
+rag_status kv_read_row(struct kv_reader *k, rag_error *err)
 {
     struct lightrag_row *row;
     RAG_TRY(lightrag_row_begin(k->job, k->kind, &row, err));
@@ -159,7 +192,7 @@ static rag_status read_row(struct kv_reader *k, rag_error *err)
 
 /* ---- old caches ------------------------------------------------------------------------------------ */
 
-static int is_flat_key(rag_slice key)
+int kv_is_flat_key(rag_slice key)
 {
     size_t colons = 0;
     for (size_t i = 0; i < key.len; i++)
@@ -184,7 +217,7 @@ static rag_status has_return(struct json_reader *r, int *found, rag_error *err)
 }
 
 /* Whether all members of that object are objects with "return". */
-static rag_status all_have_return(struct json_reader *r, int *all, rag_error *err)
+rag_status kv_all_have_return(struct json_reader *r, int *all, rag_error *err)
 {
     enum json_event event;
     *all = 1;
@@ -218,7 +251,7 @@ static rag_status find_nested(struct kv_reader *k, rag_error *err)
             break;
         RAG_TRY_CLEANUP(json_reader_next(&r, &event, err));
         if (event == JSON_EVENT_OBJECT)
-            RAG_TRY_CLEANUP(all_have_return(&r, &all, err));
+            RAG_TRY_CLEANUP(kv_all_have_return(&r, &all, err));
         else
             RAG_TRY_CLEANUP(json_reader_skip(&r, err));
         status = buffer_append_char(&k->nested, all ? '1' : '0', err);
@@ -249,11 +282,12 @@ static rag_status read_answer(struct kv_reader *k, rag_error *err)
     RAG_TRY(buffer_append(out, k->hash.data, k->hash.len, err));
     row->key.len = out->len - row->key.at;
     lightrag_row_end(k->job);
+    k->flattened++;
     return RAG_OK;
 }
 
 /* The answers of one mode; the last event was the mode. */
-static rag_status read_mode(struct kv_reader *k, rag_error *err)
+rag_status kv_read_mode(struct kv_reader *k, rag_error *err)
 {
     const rag_slice mode = json_reader_text(&k->json);
     buffer_clear(&k->mode);
@@ -281,12 +315,12 @@ static rag_status read_rows(struct kv_reader *k, rag_error *err)
         if (event == JSON_EVENT_OBJECT_END)
             break;
         if (count == 0 && cache && k->kind == LIGHTRAG_KV &&
-            !is_flat_key(json_reader_text(&k->json)))
+            !kv_is_flat_key(json_reader_text(&k->json)))
             RAG_TRY(find_nested(k, err));
         if (count < k->nested.len && k->nested.data[count] == '1')
-            RAG_TRY(read_mode(k, err));
+            RAG_TRY(kv_read_mode(k, err));
         else
-            RAG_TRY(read_row(k, err));
+            RAG_TRY(kv_read_row(k, err));
     }
     enum json_event end;
     RAG_TRY(json_reader_next(&k->json, &end, err));
@@ -296,7 +330,11 @@ static rag_status read_rows(struct kv_reader *k, rag_error *err)
 static void add_warnings(const struct kv_reader *k)
 {
     struct lightrag_summary *s = k->job->summary;
-    const uint64_t replaced = json_reader_replaced(&k->json);
+    const uint64_t replaced = k->replaced + json_reader_replaced(&k->json);
+    s->completed = k->completed + k->flattened;
+    if (k->completed)
+        lightrag_warn(s, "%llu rows of old versions were completed (metadata, error_msg)",
+                      (unsigned long long)k->completed);
     if (replaced)
         lightrag_warn(s, "%llu lone surrogates became U+FFFD", (unsigned long long)replaced);
     if (k->odd_times)
@@ -305,7 +343,7 @@ static void add_warnings(const struct kv_reader *k)
     if (k->other_ids)
         lightrag_warn(s, "%llu values had another _id than their key: the key is kept",
                       (unsigned long long)k->other_ids);
-    if (k->nested.len && memchr(k->nested.data, '1', k->nested.len))
+    if (k->flattened || (k->nested.len && memchr(k->nested.data, '1', k->nested.len)))
         lightrag_warn(s, "the cache had the nested layout of old versions and was made flat");
 }
 
@@ -320,10 +358,13 @@ static rag_status read_file(struct lightrag_job *job, enum lightrag_kind kind, r
         .hash = BUFFER_INIT(LIMIT_KEY_BYTES),
         .answer = BUFFER_INIT(LIMIT_KEY_BYTES),
     };
-    RAG_TRY(json_reader_open(&k.json, job->input->name, lightrag_fill, &stream, err));
     int blank = 0;
-    rag_status status = json_reader_is_blank(&k.json, &blank, err);
-    if (status == RAG_OK && blank)
+    rag_status status = json_reader_open(&k.json, job->input->name, lightrag_fill, &stream, err);
+    if (status == RAG_OK)
+        status = json_reader_is_blank(&k.json, &blank, err);
+    if (status == RAG_OK && job->salvage)
+        status = kv_salvage(&k, err);
+    else if (status == RAG_OK && blank)
         lightrag_warn(job->summary, "the file is empty: taken as no rows, as LightRAG does");
     else if (status == RAG_OK)
         status = read_rows(&k, err);

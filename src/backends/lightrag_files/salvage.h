@@ -1,0 +1,74 @@
+/* What the salvaging readers share: finding places in a file that may be damaged, and reading from
+ * there. */
+#ifndef LIGHTRAG_FILES_SALVAGE_H
+#define LIGHTRAG_FILES_SALVAGE_H
+
+#include "batch.h"
+
+/* A stretch of a file as the input of a tokenizer. It begins with small pieces: much is tried that
+ * ends after a few bytes. */
+struct salvage_region {
+    const struct lightrag_input *input;
+    uint64_t offset, end; /* `end` may lie behind the end of the file */
+    size_t piece;
+};
+
+#define SALVAGE_REGION(input, from, to) { (input), (from), (to), 4096 }
+#define SALVAGE_TO_THE_END UINT64_MAX
+
+/* A json_fill_fn; ctx is a struct salvage_region. */
+rag_status salvage_fill(void *ctx, void *data, size_t size, size_t *got, rag_error *err);
+
+/* A window that moves over a file. */
+struct salvage_scan {
+    const struct lightrag_input *input;
+    unsigned char *window;
+    uint64_t base; /* place of window[0] */
+    size_t pos, len;
+    int at_end;
+};
+
+rag_status salvage_scan_open(struct salvage_scan *s, const struct lightrag_input *input,
+                             rag_error *err);
+void salvage_scan_close(struct salvage_scan *s); /* a zeroed one is allowed */
+/* Go to `offset`, which may be anywhere. */
+void salvage_scan_seek(struct salvage_scan *s, uint64_t offset);
+static inline uint64_t salvage_scan_offset(const struct salvage_scan *s)
+{
+    return s->base + s->pos;
+}
+
+/* Make the next `n` bytes (LIMIT_READ_WINDOW_BYTES at most) contiguous, or all that are left: *got
+ * of them at *data. */
+rag_status salvage_scan_look(struct salvage_scan *s, size_t n, const unsigned char **data,
+                             size_t *got, rag_error *err);
+
+/* Marks that all begin with the same byte. */
+struct salvage_marks {
+    const char *text[2];
+    size_t len[2], count;
+};
+
+/* Place of the next mark from here on, the scan stands behind its first byte then; *at is the end
+ * of the file, and *found 0, when there is none. */
+rag_status salvage_scan_find(struct salvage_scan *s, const struct salvage_marks *marks,
+                             uint64_t *at, int *found, rag_error *err);
+
+/* Whether between two places there is nothing but white space and, once, `separator` (0: none). */
+rag_status salvage_is_gap(const struct lightrag_input *input, uint64_t from, uint64_t to,
+                          char separator, int *gap, rag_error *err);
+
+/* Whether a run of NUL bytes of the length of a small row is there: blocks that were never written,
+ * in which any number of rows may have been. */
+rag_status salvage_has_hole(const struct lightrag_input *input, uint64_t from, uint64_t to,
+                            int *hole, rag_error *err);
+
+/* Whether a failure is about the content of the file. The others end a salvage. */
+int salvage_is_fault(rag_status status);
+/* The message of such a failure without the name of the file, its line and the byte. */
+const char *salvage_why(const rag_error *err);
+
+/* Fewer bytes than this cannot have been a row. */
+enum { SALVAGE_ROW_LEAST = 9 };
+
+#endif
