@@ -1,4 +1,7 @@
-/* What the slots of features do when a backend does not claim them, so that nobody tests for NULL. */
+/* What the slots of features do when a backend does not claim them, so that nobody tests for NULL.
+ *
+ * One function for each slot: registration puts them where a backend has none (registry.c). All say
+ * RAG_E_UNSUPPORTED with the backend's name, but for what is rightly nothing to do. */
 #include "dispatch.h"
 
 static const char *name_of(const rag_call *call)

@@ -28,7 +28,7 @@ static char directory[64];
 static int set_up(void **state)
 {
     (void)state;
-    (void)strcpy(directory, "/tmp/ragstore-index-XXXXXX");
+    (void)snprintf(directory, sizeof directory, "/tmp/ragstore-index-XXXXXX");
     return mkdtemp(directory) ? 0 : -1;
 }
 
