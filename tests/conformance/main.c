@@ -21,6 +21,7 @@ static const struct conformance_suite suites[] = {
     { "vector", HAS_VECTOR, vector_search_cases },
     { "graph", HAS_GRAPH, graph_cases },
     { "graph", HAS_GRAPH, graph_view_cases },
+    { "graph", HAS_GRAPH, graph_label_cases },
     { "docstatus", HAS_DOCSTATUS, docstatus_cases },
     { "store", HAS_ALL, store_cases },
     { "txn", HAS_ALL, txn_cases },

@@ -4,7 +4,7 @@
  * (id of one end, label of the other) in graph_adjacent, which also lists the edges at a node with
  * the neighbours' labels. Invariants, proved by `ragstore check`: an edge has two rows in
  * graph_adjacent (one if it is a loop); degree = rows of the node there, a loop counted twice;
- * graph_node.id = graph_node_value.id. Called through embedded_graph by src/store only. */
+ * graph_node.id = graph_node_value.id; graph_labels.c has each label once more. Called through embedded_graph by src/store only. */
 #include "codec.h"
 #include "core/alloc.h"
 #include "core/arena.h"
@@ -14,6 +14,7 @@
 #include "core/slice.h"
 #include "db.h"
 #include "dictionary.h"
+#include "graph_labels.h"
 #include "schema.h"
 #include "stores.h"
 
@@ -108,8 +109,9 @@ static rag_status write_value(struct db_conn *conn, const char *sql, sqlite3_int
     return db_run(conn, stmt, err);
 }
 
-static rag_status add_node(struct db_write *w, rag_slice label, rag_slice value, struct node *out,
-                           rag_error *err)
+/* The index of labels is written at the end of the slot, from *added. */
+static rag_status add_node(struct db_write *w, rag_slice label, rag_slice value,
+                           struct new_labels *added, struct node *out, rag_error *err)
 {
     struct db_conn *conn = w->conn;
     sqlite3_stmt *stmt;
@@ -124,6 +126,7 @@ static rag_status add_node(struct db_write *w, rag_slice label, rag_slice value,
     (void)sqlite3_bind_int64(stmt, 2, node.id);
     RAG_TRY(db_run(conn, stmt, err));
     RAG_TRY(db_write_count(w, NAMESPACE_ID_NODES, 1, (sqlite3_int64)(label.len + stored.len), err));
+    RAG_TRY(new_labels_add(added, node.id, label, err));
     *out = node;
     return RAG_OK;
 }
@@ -159,12 +162,12 @@ static rag_status update_value(struct db_write *w, const struct update_sql *sql,
 }
 
 static rag_status put_node(struct db_write *w, const rag_node *item, rag_put_mode mode,
-                           rag_error *err)
+                           struct new_labels *added, rag_error *err)
 {
     struct node node;
     RAG_TRY(find_node(w->conn, item->label, &node, err));
     if (!node.id)
-        return add_node(w, item->label, item->value, &node, err);
+        return add_node(w, item->label, item->value, added, &node, err);
     return update_value(w, &UPDATE_NODE, node.id, item->label, item->value, mode, err);
 }
 
@@ -172,6 +175,7 @@ static rag_status graph_put_nodes(const rag_call *call, const rag_node *nodes, s
                                   rag_put_mode mode, rag_token *token, rag_error *err)
 {
     struct db_write w;
+    struct new_labels added = { 0 };
     RAG_TRY(db_write_begin(call, &w, err));
     rag_status status =
         dictionary_prepare(&w, NAMESPACE_ID_NODES, &nodes->value, sizeof *nodes, n, err);
@@ -179,8 +183,11 @@ static rag_status graph_put_nodes(const rag_call *call, const rag_node *nodes, s
         if (i % CHECK_EVERY == 0)
             status = context_check(call->ctx, err);
         if (status == RAG_OK)
-            status = put_node(&w, &nodes[i], mode, err);
+            status = put_node(&w, &nodes[i], mode, &added, err);
     }
+    if (status == RAG_OK)
+        status = new_labels_write(&added, w.conn, err);
+    new_labels_free(&added);
     return db_write_end(&w, status, token, err);
 }
 
@@ -245,20 +252,20 @@ static rag_status add_edge(struct db_write *w, const rag_edge *item, sqlite3_int
     return db_write_count(w, NAMESPACE_ID_EDGES, 1, (sqlite3_int64)bytes, err);
 }
 
-static rag_status find_or_add_node(struct db_write *w, rag_slice label, struct node *node,
-                                   rag_error *err)
+static rag_status find_or_add_node(struct db_write *w, rag_slice label, struct new_labels *added,
+                                   struct node *node, rag_error *err)
 {
     RAG_TRY(find_node(w->conn, label, node, err));
-    return node->id ? RAG_OK : add_node(w, label, rag_text(EMPTY_OBJECT), node, err);
+    return node->id ? RAG_OK : add_node(w, label, rag_text(EMPTY_OBJECT), added, node, err);
 }
 
 static rag_status put_edge(struct db_write *w, const rag_edge *item, rag_put_mode mode,
-                           rag_error *err)
+                           struct new_labels *added, rag_error *err)
 {
     struct node source, target;
     sqlite3_int64 edge;
-    RAG_TRY(find_or_add_node(w, item->source, &source, err));
-    RAG_TRY(find_or_add_node(w, item->target, &target, err));
+    RAG_TRY(find_or_add_node(w, item->source, added, &source, err));
+    RAG_TRY(find_or_add_node(w, item->target, added, &target, err));
     RAG_TRY(find_edge(w->conn, source.id, item->target, &edge, err));
     if (!edge)
         return add_edge(w, item, source.id, target.id, err);
@@ -269,6 +276,7 @@ static rag_status graph_put_edges(const rag_call *call, const rag_edge *edges, s
                                   rag_put_mode mode, rag_token *token, rag_error *err)
 {
     struct db_write w;
+    struct new_labels added = { 0 };
     RAG_TRY(db_write_begin(call, &w, err));
     rag_status status =
         dictionary_prepare(&w, NAMESPACE_ID_EDGES, &edges->value, sizeof *edges, n, err);
@@ -276,8 +284,11 @@ static rag_status graph_put_edges(const rag_call *call, const rag_edge *edges, s
         if (i % CHECK_EVERY == 0)
             status = context_check(call->ctx, err);
         if (status == RAG_OK)
-            status = put_edge(&w, &edges[i], mode, err);
+            status = put_edge(&w, &edges[i], mode, &added, err);
     }
+    if (status == RAG_OK)
+        status = new_labels_write(&added, w.conn, err);
+    new_labels_free(&added);
     return db_write_end(&w, status, token, err);
 }
 
@@ -521,6 +532,7 @@ static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct n
     RAG_TRY(run_with_id(conn, SQL_DELETE_INCIDENT, node.id, err));
     RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &value, &stored_len, err));
     RAG_TRY(run_with_id(conn, SQL_DELETE_NODE_VALUE, node.id, err));
+    RAG_TRY(labels_remove(conn, node.id, label, err));
     RAG_TRY(db_prepare(conn, SQL_DELETE_NODE, &stmt, err));
     db_bind_slice(stmt, 1, label);
     RAG_TRY(db_run(conn, stmt, err));
@@ -696,10 +708,8 @@ static rag_status graph_popular(const rag_call *call, size_t limit, rag_result *
 static rag_status graph_drop(const rag_call *call, rag_error *err)
 {
     static const char *const DELETE_ALL[] = {
-        "DELETE FROM graph_node",
-        "DELETE FROM graph_node_value",
-        "DELETE FROM graph_edge",
-        "DELETE FROM graph_adjacent",
+        "DELETE FROM graph_node",     "DELETE FROM graph_node_value", "DELETE FROM graph_edge",
+        "DELETE FROM graph_adjacent", "DELETE FROM graph_label",
     };
     struct db_write w;
     sqlite3_stmt *stmt;
@@ -731,4 +741,5 @@ const rag_graph_table embedded_graph = {
     .count = graph_count,
     .drop = graph_drop,
     .popular = graph_popular,
+    .search_labels = graph_search_labels,
 };

@@ -13,6 +13,7 @@
  *    own. A self loop has one row there and counts 2 in the degree.
  *  - The degree lives in graph_node, a compact tree by label. Popular nodes are found through a
  *    partial index that only nodes of some degree enter: most updates do not touch it.
+ *  - graph_label has all labels once more, packed, to be searched from end to end: graph_labels.c.
  *  - Vectors: vector_key finds the slot of an id, vector_row has the payload, vector_data the
  *    elements, packed; a search reads only vector_data until it knows its hits.
  *  - A document row keeps what questions are asked by in columns; the row itself is `value`. */
@@ -50,6 +51,7 @@ const char schema_create[] =
     "CREATE TABLE graph_adjacent("
     "  node INTEGER NOT NULL, neighbour BLOB NOT NULL, edge INTEGER NOT NULL,"
     "  PRIMARY KEY(node, neighbour)) WITHOUT ROWID;"
+    "CREATE TABLE graph_label(block INTEGER PRIMARY KEY, labels BLOB NOT NULL);"
 
     "CREATE TABLE doc("
     "  rowid INTEGER PRIMARY KEY, id BLOB NOT NULL, status BLOB NOT NULL, created_at BLOB,"

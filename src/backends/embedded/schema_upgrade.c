@@ -7,5 +7,8 @@
 
 /* From version 1 to 2. Each group ends with a line of its own; NULL ends the list. */
 const char *const schema_upgrade_1_to_2[] = {
+    /* labels packed for searching: graph_upgrade() fills it */
+    "CREATE TABLE graph_label(block INTEGER PRIMARY KEY, labels BLOB NOT NULL);",
+
     NULL,
 };

@@ -4,6 +4,8 @@
 
 #include <ragstore/backend.h>
 
+struct db_conn;
+
 extern const rag_kv_table embedded_kv;
 extern const rag_vector_table embedded_vector;
 extern const rag_graph_table embedded_graph;
@@ -20,5 +22,8 @@ rag_status vector_index_after_flush(const rag_call *call, rag_error *err);
 
 /* Remove index files that the database does not name and nobody is making. */
 void vector_index_remove_garbage(const rag_call *call);
+
+/* graph_labels.c. Make the index of labels of a store of format 1; adds its nodes to *rows. */
+rag_status graph_upgrade(struct db_conn *conn, uint64_t *rows, rag_error *err);
 
 #endif
