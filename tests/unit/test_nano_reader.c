@@ -26,7 +26,7 @@
 
 /* ---- base64 ---------------------------------------------------------------------------------------- */
 
-static void base64_encode(const unsigned char *data, size_t len, struct buffer *out)
+static void encode_base64(const unsigned char *data, size_t len, struct buffer *out)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -69,7 +69,7 @@ static void test_base64(void **state)
     for (size_t n = 0; n <= sizeof data; n++) {
         struct buffer text = BUFFER_INIT(1000);
         size_t len = 0, bad = 0;
-        base64_encode(data, n, &text);
+        encode_base64(data, n, &text);
         assert_int_equal(base64_decode(&b, text.data ? text.data : "", text.len, back, &len, &bad),
                          1);
         assert_int_equal(len, n);
@@ -84,7 +84,7 @@ static void pack(const uint16_t *halves, size_t n, struct buffer *out)
     unsigned char packed[4096];
     unsigned long len = sizeof packed;
     assert_int_equal(compress(packed, &len, (const unsigned char *)halves, 2 * n), Z_OK);
-    base64_encode(packed, len, out);
+    encode_base64(packed, len, out);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------ */
@@ -192,7 +192,7 @@ static void test_matrix_of_many_rows(void **state)
         (void)buffer_append_text(&want, "\n", NULL);
     }
     (void)buffer_append_text(&in, "], \"matrix\": \"", NULL);
-    base64_encode((const unsigned char *)matrix, ROWS * DIM * sizeof *matrix, &in);
+    encode_base64((const unsigned char *)matrix, ROWS * DIM * sizeof *matrix, &in);
     (void)buffer_append_text(&in, "\", \"embedding_dim\": 7}", NULL);
     NANO(in.data, want.data,
          FALLBACK("2970") ",\"1 rows of the matrix are NaN throughout: taken as vectors of length "
@@ -288,7 +288,7 @@ static void test_nan_and_infinity(void **state)
     struct buffer in = BUFFER_INIT(10000);
     const float row[4] = { 1, NAN, 0, 0 };
     (void)buffer_append_text(&in, "{\"embedding_dim\": 4, " BARE ", \"matrix\": \"", NULL);
-    base64_encode((const unsigned char *)row, sizeof row, &in);
+    encode_base64((const unsigned char *)row, sizeof row, &in);
     (void)buffer_append_text(&in, "\"}", NULL);
     BAD(in.data, RAG_E_CORRUPT,
         "f line 1 byte 44: row 'a': element 1 of its row of the matrix is not a number");
@@ -306,7 +306,7 @@ static void test_zlib_bomb(void **state)
     assert_int_equal(compress(packed, &len, zeros, SIZE), Z_OK);
     struct buffer in = BUFFER_INIT(1 << 20);
     (void)buffer_append_text(&in, "{\"data\": [{\"__id__\": \"r\", \"vector\": \"", NULL);
-    base64_encode(packed, len, &in);
+    encode_base64(packed, len, &in);
     (void)buffer_append_text(&in, "\"}]}", NULL);
     struct reading r;
     assert_int_equal(reading_run(&r, lightrag_read_vectors, "x", in.data, in.len, in.len, 0),
