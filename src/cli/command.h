@@ -37,7 +37,7 @@ typedef struct command {
     int (*run)(invocation *in);     /* answers the exit status */
 } command;
 
-extern const command *const all_commands[]; /* ends with NULL */
+extern const command check_command, *const all_commands[]; /* ends with NULL */
 const command *find_command(const char *name);
 
 /* One in each cmd_*.c. */

@@ -93,6 +93,25 @@ int json_nested(const struct json_member *m, const char *name, struct json_membe
     return 1;
 }
 
+struct json_cursor json_elements(const struct json_member *array)
+{
+    if (array->type != JSON_ARRAY)
+        return (struct json_cursor){ 0, NULL };
+    yyjson_val *value = (yyjson_val *)(uintptr_t)array->element;
+    return (struct json_cursor){ yyjson_arr_size(value), yyjson_arr_get_first(value) };
+}
+
+int json_next_element(struct json_cursor *c, struct json_member *m)
+{
+    if (!c->left)
+        return 0;
+    yyjson_val *value = c->at;
+    fill_member(value, slice_of("", 0), m);
+    c->left--;
+    c->at = unsafe_yyjson_get_next(value);
+    return 1;
+}
+
 /* ---- text -------------------------------------------------------------------------------------- */
 
 static int is_space(char c)

@@ -43,6 +43,10 @@ int json_nested_truth(const struct json_member *m, const char *name);
 /* 1 when `m` is an object that has a member `name`: into *out. */
 int json_nested(const struct json_member *m, const char *name, struct json_member *out);
 
+/* The elements of an array (none when `array` is not one), in order; their names are empty. */
+struct json_cursor json_elements(const struct json_member *array);
+int json_next_element(struct json_cursor *c, struct json_member *m); /* 0: no more */
+
 /* The text without the members i for which drop[i] is set. */
 rag_status json_object_without(const struct json_object *o, const unsigned char *drop,
                                struct arena *a, rag_slice *out, rag_error *err);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "core/alloc.h"
 #include "core/os.h"
 #include "db.h"
@@ -101,7 +102,8 @@ const rag_backend embedded_backend = {
     .class_names = class_names,
     .options = options,
     .required = required,
-    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE,
+    .features =
+        RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE | RAG_FEATURE_CHECK,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = embedded_open,
@@ -119,4 +121,5 @@ const rag_backend embedded_backend = {
     .vector = &embedded_vector,
     .graph = &embedded_graph,
     .docstatus = &embedded_docstatus,
+    .check = embedded_check,
 };

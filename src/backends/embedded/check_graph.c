@@ -1,0 +1,114 @@
+/* Invariants of the graph.
+ *
+ * The edges themselves (graph_edge) and the nodes are what counts; graph_adjacent and degrees are
+ * derived from them. A degree is compared with the adjacency, which is one range of an index and
+ * needs no sorting of all edges: where the adjacency is wrong, degrees are wrong as well, and both
+ * say so. Adjacency is mended first. Called through the tables of check.h only. */
+#include "check.h"
+#include "schema.h"
+
+#define LABEL(column) "CAST(" column " AS TEXT)"
+
+/* The edge x is the one between the ends of e, whichever way round. */
+#define SAME_ENDS                                                                            \
+    "((x.source = e.source AND x.target = e.target) OR (x.source = e.target AND x.target = " \
+    "e.source))"
+
+/* Rows of graph_adjacent that no edge accounts for. */
+#define ORPHAN_ADJACENT                                                                            \
+    " FROM graph_adjacent a LEFT JOIN graph_edge e ON e.id = a.edge"                               \
+    " WHERE e.id IS NULL OR NOT ("                                                                 \
+    "(a.neighbour = e.target AND a.node IS (SELECT id FROM graph_node WHERE label = e.source)) OR" \
+    " (a.neighbour = e.source AND a.node IS (SELECT id FROM graph_node WHERE label = e.target)))"
+
+static const char *const DROP_ORPHANS[] = {
+    "DELETE FROM graph_adjacent WHERE (node, neighbour) IN (SELECT a.node, a.neighbour" ORPHAN_ADJACENT
+    ")",
+    NULL
+};
+
+static const char *const ADD_ADJACENT[] = {
+    "INSERT OR IGNORE INTO graph_adjacent(node, neighbour, edge)"
+    " SELECT s.id, e.target, e.id FROM graph_edge e JOIN graph_node s ON s.label = e.source"
+    " JOIN graph_node t ON t.label = e.target",
+    "INSERT OR IGNORE INTO graph_adjacent(node, neighbour, edge)"
+    " SELECT t.id, e.source, e.id FROM graph_edge e JOIN graph_node t ON t.label = e.target"
+    " JOIN graph_node s ON s.label = e.source",
+    NULL
+};
+
+/* A self loop has one row and counts twice. */
+#define DEGREE                                                               \
+    "((SELECT count(*) FROM graph_adjacent a WHERE a.node = graph_node.id)"  \
+    " + (SELECT count(*) FROM graph_adjacent a WHERE a.node = graph_node.id" \
+    " AND a.neighbour = graph_node.label))"
+
+static const char *const SET_DEGREE[] = { "UPDATE graph_node SET degree = " DEGREE
+                                          " WHERE degree <> " DEGREE,
+                                          NULL };
+
+static const char ALL_NODES[] = "SELECT count(*) FROM graph_node";
+static const char ALL_EDGES[] = "SELECT count(*) FROM graph_edge";
+static const char ALL_ADJACENT[] = "SELECT count(*) FROM graph_adjacent";
+
+const struct check_invariant check_graph_invariants[] = {
+    { .name = "graph.node_id",
+      .what = "no two nodes share an id",
+      .sql = "SELECT 'id ' || id || ' of ' || count(*) || ' nodes' FROM graph_node GROUP BY id"
+             " HAVING count(*) > 1",
+      .checked = ALL_NODES },
+    { .name = "graph.node_value",
+      .what = "every node has its attributes",
+      .sql = "SELECT " LABEL(
+          "n.label") " FROM graph_node n"
+                     " LEFT JOIN graph_node_value v ON v.id = n.id WHERE v.id IS NULL",
+      .checked = ALL_NODES },
+    { .name = "graph.value_without_node",
+      .what = "all attributes belong to a node",
+      .sql = "SELECT 'attributes ' || id FROM graph_node_value"
+             " WHERE id NOT IN (SELECT id FROM graph_node)",
+      .checked = "SELECT count(*) FROM graph_node_value" },
+    { .name = "graph.edge_ends",
+      .what = "both ends of every edge are nodes",
+      .sql = "SELECT " LABEL("e.source") " || ' - ' || " LABEL(
+          "e.target") " FROM graph_edge e"
+                      " WHERE NOT EXISTS (SELECT 1 FROM graph_node WHERE label = e.source)"
+                      " OR NOT EXISTS (SELECT 1 FROM graph_node WHERE label = e.target)",
+      .checked = ALL_EDGES },
+    { .name = "graph.edge_twice",
+      .what = "there is at most one edge between two nodes",
+      .sql = "SELECT " LABEL("e.source") " || ' - ' || " LABEL(
+          "e.target") " FROM graph_edge e"
+                      " JOIN graph_node s ON s.label = e.source"
+                      " JOIN graph_adjacent a ON a.node = s.id AND a.neighbour = e.target"
+                      " JOIN graph_edge x ON x.id = a.edge AND x.id <> e.id AND " SAME_ENDS,
+      .checked = ALL_EDGES },
+    { .name = "graph.adjacency_orphan",
+      .what = "every row of the adjacency index leads to the edge that it names",
+      .sql = "SELECT 'node ' || a.node || ' to ' || " LABEL("a.neighbour") ORPHAN_ADJACENT,
+      .checked = ALL_ADJACENT,
+      .repair = DROP_ORPHANS },
+    { .name = "graph.adjacency",
+      .what = "every edge is in the adjacency index from both its ends",
+      .sql = "SELECT " LABEL("e.source") " || ' - ' || " LABEL(
+          "e.target") " FROM graph_edge e"
+                      " JOIN graph_node s ON s.label = e.source JOIN graph_node t ON t.label = e.target"
+                      " LEFT JOIN graph_adjacent a ON a.node = s.id AND a.neighbour = e.target"
+                      " LEFT JOIN graph_edge x ON x.id = a.edge AND " SAME_ENDS
+                      " WHERE x.id IS NULL UNION ALL "
+                      "SELECT " LABEL("e.target") " || ' - ' || " LABEL(
+                          "e.source") " FROM graph_edge e"
+                                      " JOIN graph_node s ON s.label = e.source JOIN graph_node t ON t.label = e.target"
+                                      " LEFT JOIN graph_adjacent a ON a.node = t.id AND a.neighbour = e.source"
+                                      " LEFT JOIN graph_edge x ON x.id = a.edge AND " SAME_ENDS
+                                      " WHERE x.id IS NULL AND e.source <> e.target",
+      .checked = ALL_EDGES,
+      .repair = ADD_ADJACENT },
+    { .name = "graph.degree",
+      .what = "the degree of a node is the number of its edges",
+      .sql = "SELECT " LABEL("label") " || ': ' || degree || ' instead of ' || " DEGREE
+                                      " FROM graph_node WHERE degree <> " DEGREE,
+      .checked = ALL_NODES,
+      .repair = SET_DEGREE },
+    { .name = NULL }
+};
