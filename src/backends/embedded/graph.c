@@ -15,6 +15,7 @@
 #include "db.h"
 #include "dictionary.h"
 #include "graph_labels.h"
+#include "graph_view.h"
 #include "schema.h"
 #include "stores.h"
 
@@ -741,5 +742,6 @@ const rag_graph_table embedded_graph = {
     .count = graph_count,
     .drop = graph_drop,
     .popular = graph_popular,
+    .view = graph_view,
     .search_labels = graph_search_labels,
 };
