@@ -11,12 +11,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "backends/lightrag_files/graphml_reader.h"
 #include "backends/lightrag_files/json_kv_reader.h"
 #include "backends/lightrag_files/nano_reader.h"
 #include "core/alloc.h"
 #include "core/context.h"
+#include "core/json.h"
 #include "core/result.h"
 #include "import.h"
 
@@ -46,7 +48,8 @@ struct file_job {
     struct lightrag_sink sink;
     struct lightrag_job job;
     struct lightrag_summary summary;
-    rag_status status; /* of the reading thread */
+    struct lightrag_damage refused; /* rows, by the store: of the writing thread */
+    rag_status status;              /* of the reading thread */
     rag_error err;
 };
 
@@ -164,12 +167,12 @@ static rag_status run_together(struct file_job *f, rag_error *err)
 
 /* ---- files ----------------------------------------------------------------------------------------- */
 
-static rag_status report(rag_result *out, const struct file_job *f, int64_t started, rag_error *err)
+static rag_status report(rag_result *out, struct file_job *f, int64_t started, rag_error *err)
 {
     if (!out)
         return RAG_OK;
-    return import_report_file(out, f->import->file, &f->summary,
-                              (double)(context_now_ns() - started) / 1e9, err);
+    return import_report_written(out, f->import->file, &f->summary, &f->import->writer,
+                                 (double)(context_now_ns() - started) / 1e9, err);
 }
 
 static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err)
@@ -186,6 +189,8 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
                                     NULL,      &f->summary,          im->options.salvage };
     im->writer.file = im->file;
     im->writer.dimension = 0;
+    im->writer.damage = im->options.salvage ? &f->refused : NULL;
+    im->writer.refused = im->writer.ends_without_node = 0;
     rag_status status = look_around(im, 1, err);
     if (status == RAG_OK)
         status = im->queue ? run_together(f, err) : run_alone(f, err);
@@ -202,14 +207,45 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
 static rag_status import_all(struct import *im, rag_result *out, rag_error *err)
 {
     const struct lightrag_summary none = LIGHTRAG_SUMMARY_INIT;
+    const struct lightrag_damage sound = LIGHTRAG_DAMAGE_INIT;
     for (size_t i = 0; i < im->files.count; i++) {
         im->file = &im->files.items[i];
-        struct file_job f = { .import = im, .summary = none };
+        struct file_job f = { .import = im, .summary = none, .refused = sound };
         const rag_status status = import_one(&f, out, err);
         lightrag_summary_free(&f.summary);
+        lightrag_damage_free(&f.refused);
         RAG_TRY(status);
     }
+    if (out && im->options.salvage)
+        RAG_TRY(import_report_missing(out, &im->files, err));
     return look_around(im, 1, err);
+}
+
+/* The store must not be in the directory that it reads: what belongs to whom could not be told apart
+ * any more. A directory of its own inside or around it is no harm: only files are read. */
+static rag_status check_place(struct import *im, const char *directory, rag_error *err)
+{
+    rag_result *about = NULL;
+    struct stat store, source;
+    RAG_TRY(rag_store_describe(im->store, &im->call_ctx, &about, err));
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < rag_result_count(about); i++) {
+        char *location = NULL;
+        size_t len = 0;
+        if (json_string(rag_result_row(about, i)->value, "location", &location, &len, NULL) !=
+                RAG_OK ||
+            !location)
+            continue;
+        if (stat(location, &store) == 0 && stat(directory, &source) == 0 &&
+            store.st_dev == source.st_dev && store.st_ino == source.st_ino)
+            status = rag_fail(err, RAG_E_INVALID,
+                              "%s is the directory of LightRAG itself: name another for the store, "
+                              "for example %s/ragstore",
+                              directory, directory);
+        rag_free(location);
+    }
+    rag_result_free(about);
+    return status;
 }
 
 /* ---- the call -------------------------------------------------------------------------------------- */
@@ -249,6 +285,7 @@ static rag_status run(struct import *im, const char *directory, rag_result *out,
 {
     struct import_queue queue;
     const unsigned threads = im->options.threads ? im->options.threads : processors() > 1 ? 2 : 1;
+    RAG_TRY(check_place(im, directory, err));
     RAG_TRY(import_files_find(directory, &im->files, err));
     rag_status status = RAG_OK;
     lightrag_batch_init(&im->batch);

@@ -60,8 +60,11 @@ struct import_writer {
     const struct import_file *file;
     const char *model;
     rag_element element;
-    uint32_t dimension; /* of the space that was defined for this file; 0: none */
-    void *items;        /* room for the items of a call */
+    uint32_t dimension;             /* of the space that was defined for this file; 0: none */
+    struct lightrag_damage *damage; /* of a salvage: what the store refuses; NULL: it is an error */
+    uint64_t refused;               /* rows, of this file */
+    uint64_t ends_without_node;     /* nodes that only edges name; counted when salvaging */
+    void *items;                    /* room for the items of a call */
     size_t item_bytes;
 };
 
@@ -104,6 +107,14 @@ void import_queue_stop(struct import_queue *q); /* the reading side ends at its 
 rag_status import_report_file(rag_result *report, const struct import_file *file,
                               const struct lightrag_summary *summary, double seconds,
                               rag_error *err);
+/* The same of a file that was imported by `writer`: with what it refused. */
+rag_status import_report_written(rag_result *report, const struct import_file *file,
+                                 const struct lightrag_summary *summary,
+                                 const struct import_writer *writer, double seconds,
+                                 rag_error *err);
+/* A file that LightRAG always writes and that is not there. */
+rag_status import_report_missing(rag_result *report, const struct import_files *files,
+                                 rag_error *err);
 /* Put "NAME: " in front of a message that does not name the file. */
 void import_name_file(rag_error *err, const char *name);
 

@@ -107,7 +107,34 @@ static rag_status write_edges(struct import_writer *w, const struct lightrag_bat
     return rag_graph_put_edges(w->store, w->ctx, edges, b->count, RAG_PUT_MERGE, NULL, err);
 }
 
-rag_status import_write_batch(struct import_writer *w, const struct lightrag_batch *batch,
+/* How many ends of the edges are not there yet. Before the edges are written. */
+static rag_status count_missing_ends(struct import_writer *w, const struct lightrag_batch *b,
+                                     rag_error *err)
+{
+    rag_slice *ends = room(w, 2 * b->count, sizeof *ends, err);
+    rag_result *found = NULL;
+    if (!ends)
+        return RAG_E_NO_MEMORY;
+    for (size_t i = 0; i < b->count; i++) {
+        ends[2 * i] = lightrag_bytes(b, b->rows[i].key);
+        ends[2 * i + 1] = lightrag_bytes(b, b->rows[i].key2);
+    }
+    RAG_TRY(rag_graph_get_nodes(w->store, w->ctx, ends, 2 * b->count, 0, &found, err));
+    for (size_t i = 0; i < rag_result_count(found); i++) {
+        if (rag_result_row(found, i)->found)
+            continue;
+        /* one label is one node, however many edges of the batch name it */
+        size_t same = 0;
+        while (same < i &&
+               (rag_result_row(found, same)->found || !slice_equal(ends[same], ends[i])))
+            same++;
+        w->ends_without_node += same == i;
+    }
+    rag_result_free(found);
+    return RAG_OK;
+}
+
+static rag_status write_batch(struct import_writer *w, const struct lightrag_batch *batch,
                               rag_error *err)
 {
     rag_status status = RAG_OK;
@@ -118,6 +145,51 @@ rag_status import_write_batch(struct import_writer *w, const struct lightrag_bat
     case LIGHTRAG_NODES: status = write_nodes(w, batch, err); break;
     case LIGHTRAG_EDGES: status = write_edges(w, batch, err); break;
     }
+    return status;
+}
+
+/* The store refuses a batch because of some of its rows. */
+static int is_refusal(rag_status status)
+{
+    return status == RAG_E_INVALID || status == RAG_E_CORRUPT || status == RAG_E_MISMATCH ||
+           status == RAG_E_UNSUPPORTED;
+}
+
+/* Row by row: what the store refuses is lost with its reason, all else is written. */
+static rag_status write_what_can_be(struct import_writer *w, const struct lightrag_batch *b,
+                                    rag_error *err)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        rag_error why = RAG_ERROR_INIT;
+        struct lightrag_batch one = *b;
+        one.rows = b->rows + i;
+        one.count = 1;
+        if (b->kind == LIGHTRAG_VECTORS)
+            one.vectors = b->vectors + i * b->dimension;
+        const rag_status status = write_batch(w, &one, &why);
+        if (is_refusal(status)) {
+            w->refused++;
+            lightrag_damage_add(w->damage, one.rows->at, one.rows->length, 1, "row '%.*s': %s",
+                                RAG_SHOWN(lightrag_bytes(b, one.rows->key)), why.message);
+        } else if (status != RAG_OK) {
+            if (err)
+                *err = why;
+            return status;
+        }
+    }
+    return RAG_OK;
+}
+
+rag_status import_write_batch(struct import_writer *w, const struct lightrag_batch *batch,
+                              rag_error *err)
+{
+    rag_status status = RAG_OK;
+    if (w->damage && batch->kind == LIGHTRAG_EDGES)
+        status = count_missing_ends(w, batch, err);
+    if (status == RAG_OK)
+        status = write_batch(w, batch, err);
+    if (w->damage && is_refusal(status))
+        status = write_what_can_be(w, batch, err);
     if (status != RAG_OK)
         import_name_file(err, w->file->name);
     return status;
