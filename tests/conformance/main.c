@@ -19,13 +19,16 @@ static const struct conformance_suite suites[] = {
     { "kv", HAS_KV, kv_value_cases },
     { "vector", HAS_VECTOR, vector_cases },
     { "vector", HAS_VECTOR, vector_search_cases },
+    { "vector", HAS_VECTOR, vector_pending_cases },
     { "graph", HAS_GRAPH, graph_cases },
     { "graph", HAS_GRAPH, graph_view_cases },
     { "graph", HAS_GRAPH, graph_label_cases },
     { "docstatus", HAS_DOCSTATUS, docstatus_cases },
+    { "shared", HAS_KV, shared_cases },
     { "store", HAS_ALL, store_cases },
     { "txn", HAS_ALL, txn_cases },
     { "threads", HAS_ALL, thread_cases },
+    { "threads", HAS_VECTOR, thread_pending_cases },
 };
 enum { SUITES = sizeof suites / sizeof suites[0], CASES_MAX = 400 };
 
