@@ -4,6 +4,7 @@
  * be opened: ^C, a full disk, a broken file or kill -9 leave either nothing or what was there before.
  * That makes "start again" the whole recovery, and it is what the command says. */
 #include "command.h"
+#include "file_report.h"
 #include "progress.h"
 
 #include <dirent.h>
@@ -14,24 +15,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* What the report of an import adds up to. */
-typedef struct sums {
-    uint64_t rows, bytes;
-    size_t warnings;
-} sums;
-
-static void add_up(const rag_result *report, sums *s)
-{
-    *s = (sums){ 0 };
-    for (size_t i = 0; i < rag_result_count(report); i++) {
-        const rag_row *row = rag_result_row(report, i);
-        rag_slice warnings;
-        s->rows += (uint64_t)row->number;
-        s->bytes += (uint64_t)json_number_field(row->value, "bytes", 0);
-        s->warnings += json_field(row->value, "warnings", &warnings) ? json_length(warnings) : 0;
-    }
-}
 
 /* Bytes of the files in a directory, 0 when it is none. */
 static uint64_t directory_bytes(const char *path)
@@ -61,29 +44,6 @@ static void store_location(rag_store *store, const rag_context *ctx, text *locat
     rag_result_free(about);
 }
 
-static void print_warnings(const rag_result *report)
-{
-    for (size_t i = 0; i < rag_result_count(report); i++) {
-        const rag_row *row = rag_result_row(report, i);
-        rag_slice warnings;
-        json_walk w;
-        json_member m;
-        if (!json_field(row->value, "warnings", &warnings) || !json_walk_start(&w, warnings)) {
-            continue;
-        }
-        while (json_walk_next(&w, &m) == 1) {
-            text line = { 0 };
-            text plain = { 0 };
-            text_add_shown(&line, row->key);
-            json_add_plain(&plain, m.value);
-            text_add(&plain, "");
-            complain(0, NULL, "warning: %s: %s", line.data, plain.data);
-            text_free(&line);
-            text_free(&plain);
-        }
-    }
-}
-
 /* ---- the report ------------------------------------------------------------------------------- */
 
 typedef struct outcome {
@@ -96,24 +56,9 @@ typedef struct outcome {
 
 static void print_table(const outcome *o)
 {
-    table t = { 0 };
-    sums s;
+    file_sums s = file_report_sums(o->report);
     text line = { 0 };
-    add_up(o->report, &s);
-    table_column(&t, "file", COLUMN_LEFT);
-    table_column(&t, "kind", COLUMN_LEFT);
-    table_column(&t, "rows", COLUMN_RIGHT);
-    table_column(&t, "size", COLUMN_RIGHT);
-    table_column(&t, "time", COLUMN_RIGHT);
-    for (size_t i = 0; i < rag_result_count(o->report); i++) {
-        const rag_row *row = rag_result_row(o->report, i);
-        table_cell_slice(&t, row->key);
-        table_cell_slice(&t, row->key2);
-        table_cell_count(&t, (uint64_t)row->number);
-        table_cell_size(&t, (uint64_t)json_number_field(row->value, "bytes", 0));
-        table_cell_seconds(&t, json_number_field(row->value, "seconds", 0));
-    }
-    table_print(&t, 0);
+    file_report_table(o->report);
     text_add(&line, "\n");
     text_add_count(&line, s.rows);
     text_add(&line, " rows in ");
@@ -136,8 +81,7 @@ static void print_table(const outcome *o)
 static void print_json(const outcome *o)
 {
     json_writer w = { 0 };
-    sums s;
-    add_up(o->report, &s);
+    file_sums s = file_report_sums(o->report);
     json_open(&w, NULL, '{', 1);
     json_text(&w, "store", rag_text(o->store));
     json_text(&w, "location", rag_text(o->location));
@@ -145,35 +89,107 @@ static void print_json(const outcome *o)
     json_count(&w, "source_bytes", s.bytes);
     json_count(&w, "store_bytes", o->store_bytes);
     json_double(&w, "seconds", o->seconds);
-    json_open(&w, "files", '[', 1);
-    for (size_t i = 0; i < rag_result_count(o->report); i++) {
-        static const char *const except[] = { "file", "kind", "rows", NULL };
-        const rag_row *row = rag_result_row(o->report, i);
-        json_open(&w, NULL, '{', 0);
-        json_text(&w, "file", row->key);
-        json_text(&w, "kind", row->key2);
-        json_count(&w, "rows", (uint64_t)row->number);
-        json_splice(&w, row->value, except);
-        json_close(&w, '}');
-    }
-    json_close(&w, ']');
+    file_report_json(&w, o->report);
     json_close(&w, '}');
     json_end(&w);
 }
 
-/* ---- the import ------------------------------------------------------------------------------- */
+/* ---- salvage ---------------------------------------------------------------------------------- */
 
-static void on_log(void *user, rag_log_level level, const char *message)
+typedef struct losses {
+    uint64_t lost, places, missing, ends;
+    int at_least;
+} losses;
+
+static int is_true(rag_slice object, const char *name)
 {
-    if (level <= RAG_LOG_WARNING) {
-        progress_end(user);
-        complain(0, NULL, "%s%s", level == RAG_LOG_WARNING ? "warning: " : "", message);
+    rag_slice value;
+    return json_field(object, name, &value) && value.len == 4;
+}
+
+static losses add_losses(const rag_result *report)
+{
+    losses l = { 0 };
+    for (size_t i = 0; i < rag_result_count(report); i++) {
+        const rag_row *row = rag_result_row(report, i);
+        l.lost += (uint64_t)json_number_field(row->value, "lost", 0);
+        l.places += (uint64_t)json_number_field(row->value, "damaged", 0);
+        l.ends += (uint64_t)json_number_field(row->value, "ends_without_node", 0);
+        l.at_least |= is_true(row->value, "at_least");
+        l.missing += row->key2.len == 7 && memcmp(row->key2.data, "missing", 7) == 0;
+    }
+    return l;
+}
+
+static void add_places(table *t, const rag_row *row, const char *field)
+{
+    rag_slice damage;
+    json_walk w;
+    json_member m;
+    if (!json_field(row->value, field, &damage) || !json_walk_start(&w, damage)) {
+        return;
+    }
+    while (json_walk_next(&w, &m) == 1) {
+        text place = { 0 };
+        text why = { 0 };
+        text_printf(&place, "%.0f", json_number_field(m.value, "at", 0));
+        table_cell_slice(t, row->key);
+        table_cell(t, place.data);
+        table_cell_count(t, (uint64_t)json_number_field(m.value, "bytes", 0));
+        json_plain_field(&why, m.value, "why");
+        table_cell_slice(t, text_slice(&why));
+        text_free(&place);
+        text_free(&why);
     }
 }
+
+/* What was lost, and where: for reading. */
+static void print_losses(const rag_result *report)
+{
+    const losses l = add_losses(report);
+    text line = { 0 };
+    table t = { 0 };
+    table_column(&t, "file", COLUMN_LEFT);
+    table_column(&t, "from byte", COLUMN_RIGHT);
+    table_column(&t, "bytes", COLUMN_RIGHT);
+    table_column(&t, "what is wrong", COLUMN_READING);
+    for (size_t i = 0; i < rag_result_count(report); i++) {
+        add_places(&t, rag_result_row(report, i), "damage");
+    }
+    if (l.places > 0) {
+        fputs("\n", stdout);
+    }
+    if (t.cell_count > 0) {
+        table_print(&t, 0);
+    }
+    text_add(&line, "\n");
+    if (l.places > 0) {
+        text_add(&line, l.at_least ? "At least " : "");
+        text_add_count(&line, l.lost);
+        text_add(&line, " rows are lost, at ");
+        text_add_count(&line, l.places);
+        text_add(&line, " damaged places.\n");
+    } else {
+        text_add(&line, "Nothing was damaged.\n");
+    }
+    if (l.ends > 0) {
+        text_add_count(&line, l.ends);
+        text_add(&line, " nodes are named by edges only; they have no attributes.\n");
+    }
+    if (l.missing > 0) {
+        text_add_count(&line, l.missing);
+        text_add(&line, " of the files that LightRAG writes are not there.\n");
+    }
+    fputs(line.data, stdout);
+    text_free(&line);
+}
+
+/* ---- the import ------------------------------------------------------------------------------- */
 
 static void set_options(const invocation *in, rag_import_options *options)
 {
     const char *element = args_text(&in->args, "element", "float16");
+    options->salvage = args_given(&in->args, "salvage");
     options->threads = (unsigned)args_count(&in->args, "threads", 0);
     options->model = args_text(&in->args, "model", NULL);
     options->element = strcmp(element, "float32") == 0 ? RAG_ELEMENT_FLOAT32 : RAG_ELEMENT_FLOAT16;
@@ -186,7 +202,7 @@ static rag_status build(const invocation *in, rag_store *store, progress *bar, r
     rag_import_options options = RAG_IMPORT_OPTIONS_INIT;
     rag_context ctx = in->ctx;
     ctx.progress = progress_report;
-    ctx.log = on_log;
+    ctx.log = file_report_log;
     ctx.user = bar;
     set_options(in, &options);
     progress_start(bar);
@@ -221,7 +237,10 @@ static int import_failed(const invocation *in, const rag_error *err)
         complain(status, hint.data, "stopped");
     } else if (err->status == RAG_E_CORRUPT || err->status == RAG_E_NO_SPACE ||
                err->status == RAG_E_MISMATCH || err->status == RAG_E_INVALID) {
+        const int file = err->status == RAG_E_CORRUPT || err->status == RAG_E_MISMATCH;
         text_add(&hint, "nothing was published; mend that and import again");
+        if (file && !args_given(&in->args, "salvage"))
+            text_add(&hint, ", or save every row that is whole with --salvage");
         status = complain(STATUS_PROBLEM, hint.data, "%s", err->message);
     } else {
         status = failed(err);
@@ -280,6 +299,14 @@ static void directory_of(const invocation *in, const char *url, text *directory)
     rag_result_free(values);
 }
 
+/* A store in the directory that it is made from would be mixed up with LightRAG's files. */
+static int is_same_directory(const char *a, const char *b)
+{
+    struct stat first, second;
+    return b[0] && stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 /* How many directories at the end of `path` are not there yet. */
 static size_t missing_levels(const char *path)
 {
@@ -311,19 +338,23 @@ static void remove_levels(const char *path, size_t levels)
 static int report_import(const invocation *in, rag_store *store, const rag_result *report,
                          double seconds)
 {
+    const int salvage = args_given(&in->args, "salvage");
     text location = { 0 };
     store_location(store, &in->ctx, &location);
     rag_store_close(store); /* before its files are measured */
     outcome o = { report, word(in, 1), location.data, 0, seconds };
     o.store_bytes = directory_bytes(location.data);
-    print_warnings(report);
+    file_report_warnings(report);
     if (in->json) {
         print_json(&o);
     } else {
         print_table(&o);
+        if (salvage) {
+            print_losses(report);
+        }
     }
     text_free(&location);
-    return STATUS_OK;
+    return salvage && add_losses(report).places > 0 ? STATUS_PROBLEM : STATUS_OK;
 }
 
 static int run_import(invocation *in)
@@ -343,6 +374,13 @@ static int run_import(invocation *in)
         return status;
     }
     directory_of(in, word(in, 1), &directory);
+    if (is_same_directory(word(in, 0), directory.data)) {
+        status = complain(STATUS_PROBLEM,
+                          "name another directory for the store; one inside of it will do",
+                          "%s is the directory of LightRAG itself", word(in, 0));
+        text_free(&directory);
+        return status;
+    }
     size_t levels = missing_levels(directory.data);
     status = open_store(in, word(in, 1), flags, &store);
     if (status == STATUS_OK && build(in, store, &bar, &report, &err) == RAG_OK) {
@@ -364,6 +402,10 @@ static const option options[] = {
       .kind = OPTION_FLAG,
       .help = "put the new store in the place of one that is there already; until it is complete "
               "the old one stays as it is" },
+    { .name = "salvage",
+      .kind = OPTION_FLAG,
+      .help = "the files may be cut or damaged: save every row that is whole and say what was lost "
+              "and where; the exit status is 1 when something was lost" },
     { .name = "threads",
       .kind = OPTION_COUNT,
       .value = "N",
@@ -391,7 +433,7 @@ static const option options[] = {
 const command import_command = {
     .name = "import",
     .summary = "read a LightRAG working directory into a new store",
-    .usage = "  ragstore import LIGHTRAG_DIR STORE [--replace] [--threads N]\n"
+    .usage = "  ragstore import LIGHTRAG_DIR STORE [--replace] [--salvage] [--threads N]\n"
              "                  [--model NAME] [--element TYPE]\n",
     .about = "LIGHTRAG_DIR is what LightRAG calls its working directory: kv_store_*.json,\n"
              "vdb_*.json and graph_chunk_entity_relation.graphml. It is only read. Files that\n"

@@ -234,6 +234,67 @@ static void print_spaces(const invocation *in, rag_store *store, const rag_resul
     }
 }
 
+/* ---- the content hash ------------------------------------------------------------------------- */
+
+static void print_hashes_json(const invocation *in, const rag_result *hashes)
+{
+    size_t last = rag_result_count(hashes) - 1;
+    json_writer w = { 0 };
+    json_open(&w, NULL, '{', 1);
+    json_text(&w, "store", rag_text(word(in, 0)));
+    json_raw(&w, "content_hash", rag_result_row(hashes, last)->value);
+    json_count(&w, "rows", (uint64_t)rag_result_row(hashes, last)->number);
+    json_open(&w, "namespaces", '[', 1);
+    for (size_t i = 0; i < last; i++) {
+        const rag_row *row = rag_result_row(hashes, i);
+        json_open(&w, NULL, '{', 0);
+        json_text(&w, "kind", row->key);
+        json_text(&w, "name", row->key2);
+        json_count(&w, "rows", (uint64_t)row->number);
+        json_raw(&w, "content_hash", row->value);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_close(&w, '}');
+    json_end(&w);
+}
+
+static void print_hashes(const rag_result *hashes)
+{
+    table t = { 0 };
+    table_column(&t, "kind", COLUMN_LEFT);
+    table_column(&t, "namespace", COLUMN_LEFT);
+    table_column(&t, "rows", COLUMN_RIGHT);
+    table_column(&t, "content hash", COLUMN_LEFT);
+    for (size_t i = 0; i < rag_result_count(hashes); i++) {
+        const rag_row *row = rag_result_row(hashes, i);
+        text plain = { 0 };
+        json_add_plain(&plain, row->value);
+        table_cell_slice(&t, row->key);
+        table_cell_slice(&t, row->key2);
+        table_cell_count(&t, (uint64_t)row->number);
+        table_cell_slice(&t, text_slice(&plain));
+        text_free(&plain);
+    }
+    table_print(&t, 0);
+}
+
+static int show_hashes(const invocation *in, rag_store *store)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_result *hashes = NULL;
+    if (rag_store_content_hash(store, &in->ctx, &hashes, &err) != RAG_OK) {
+        return failed(&err);
+    }
+    if (in->json) {
+        print_hashes_json(in, hashes);
+    } else {
+        print_hashes(hashes);
+    }
+    rag_result_free(hashes);
+    return STATUS_OK;
+}
+
 static int run_status(invocation *in)
 {
     rag_error err = RAG_ERROR_INIT;
@@ -242,6 +303,11 @@ static int run_status(invocation *in)
     rag_result *spaces = NULL;
     int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
     if (status != STATUS_OK) {
+        return status;
+    }
+    if (args_given(&in->args, "content-hash")) {
+        status = show_hashes(in, store);
+        rag_store_close(store);
         return status;
     }
     if (rag_store_describe(store, &in->ctx, &about, &err) != RAG_OK ||
@@ -260,21 +326,29 @@ static int run_status(invocation *in)
     return status;
 }
 
-static const option options[] = { { .name = "workspace",
-                                    .kind = OPTION_TEXT,
-                                    .value = "NAME",
-                                    .help = "the workspace of the store, where it has several" },
-                                  { .name = NULL } };
+static const option options[] = {
+    { .name = "content-hash",
+      .kind = OPTION_FLAG,
+      .help = "read everything and show a fingerprint of each namespace and of all: two stores "
+              "with the same rows have the same one" },
+    { .name = "workspace",
+      .kind = OPTION_TEXT,
+      .value = "NAME",
+      .help = "the workspace of the store, where it has several" },
+    { .name = NULL }
+};
 
 const command status_command = {
     .name = "status",
     .summary = "what a store is and holds: rows and bytes by namespace",
-    .usage = "  ragstore status STORE\n",
-    .about = "Reads counters that the store keeps; it is quick however much is in there.\n",
+    .usage = "  ragstore status STORE [--content-hash]\n",
+    .about = "Reads counters that the store keeps; it is quick however much is in there.\n"
+             "With --content-hash it reads every row instead; that takes its time.\n",
     .options = options,
     .words_least = 1,
     .words_most = 1,
     .examples = "  ragstore status ./my.store\n"
+                "  ragstore status --content-hash ./my.store\n"
                 "  ragstore status --json ./my.store | jq '.namespaces[] | .name, .rows'\n",
     .run = run_status,
 };

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["import", "status", "get", "search", "graph", "docs", "config", "bench", "help", "version"]
+COMMANDS = ["import", "export", "status", "get", "search", "graph", "docs", "config", "bench", "help", "version"]
 
 
 def test_help_lists_every_command(ragstore):
