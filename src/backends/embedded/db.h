@@ -112,6 +112,11 @@ int db_is_bulk(const struct db *db);           /* being built aside, nobody else
 /* Make everything up to `upto` (0: all) durable. */
 rag_status db_flush(const rag_call *call, rag_token upto, rag_error *err);
 
+/* The number in whose name this handle leaves what belongs to nobody else: db_owner.c. */
+sqlite3_int64 db_owner(struct db *db);
+void db_owner_used(struct db *db); /* it stands in the store */
+int db_owner_is_used(struct db *db);
+
 /* State that the vector store keeps with the handle (mapped index files): made on first use under
  * the pool's mutex, freed at close. */
 void *db_vector_cache(struct db *db);

@@ -179,7 +179,9 @@ static rag_status prepare_file(struct connection *c, int page_size, rag_error *e
                    "BEGIN IMMEDIATE; PRAGMA application_id=%d; PRAGMA user_version=%d;",
                    page_size, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
     RAG_TRY(connection_exec(c, sql, err));
-    return connection_exec(c, schema_create, err);
+    for (const char *const *part = schema_create; *part; part++)
+        RAG_TRY(connection_exec(c, *part, err));
+    return RAG_OK;
 }
 
 rag_status build_start(struct db *db, const rag_context *ctx, rag_error *err)

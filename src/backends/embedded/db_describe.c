@@ -31,10 +31,14 @@ static rag_status append_namespace(const rag_call *call, sqlite3_stmt *stmt, rag
         return rag_fail(err, RAG_E_CORRUPT, "a namespace has the unknown kind %d",
                         sqlite3_column_int(stmt, 0));
     const sqlite3_int64 rows = sqlite3_column_int64(stmt, 2);
-    char json[160];
-    const int len = snprintf(
-        json, sizeof json, "{\"rows\":%lld,\"bytes\":%lld,\"generation\":%lld}", (long long)rows,
-        (long long)sqlite3_column_int64(stmt, 3), (long long)sqlite3_column_int64(stmt, 4));
+    char json[200], pending[40] = "";
+    if (sqlite3_column_type(stmt, 5) != SQLITE_NULL)
+        (void)snprintf(pending, sizeof pending, ",\"pending\":%lld",
+                       (long long)sqlite3_column_int64(stmt, 5));
+    const int len =
+        snprintf(json, sizeof json, "{\"rows\":%lld,\"bytes\":%lld,\"generation\":%lld%s}",
+                 (long long)rows, (long long)sqlite3_column_int64(stmt, 3),
+                 (long long)sqlite3_column_int64(stmt, 4), pending);
     const rag_row row = { .key = rag_text(kind),
                           .key2 = slice_of(sqlite3_column_text(stmt, 1),
                                            (size_t)sqlite3_column_bytes(stmt, 1)),
@@ -48,11 +52,13 @@ static rag_status append_namespaces(const rag_call *call, struct db_conn *conn, 
                                     rag_error *err)
 {
     sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(conn,
-                       "SELECT kind, name, rows, bytes, generation FROM namespace"
-                       " WHERE kind > 0 AND (rows > 0 OR id IN (SELECT id FROM vector_space))"
-                       " ORDER BY kind, name",
-                       &stmt, err));
+    RAG_TRY(db_prepare(
+        conn,
+        "SELECT n.kind, n.name, n.rows, n.bytes, n.generation, s.pending FROM namespace n"
+        " LEFT JOIN vector_space s ON s.id = n.id"
+        " WHERE n.kind > 0 AND (n.rows > 0 OR s.id IS NOT NULL)"
+        " ORDER BY n.kind, n.name",
+        &stmt, err));
     for (;;) {
         int has_row;
         RAG_TRY(db_step(conn, stmt, &has_row, err));

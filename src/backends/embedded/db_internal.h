@@ -90,6 +90,8 @@ struct db {
     atomic_int broken; /* a rag_status: takes no further writes; why: */
     char broken_reason[RAG_ERROR_MESSAGE_MAX];
     void *vector_cache;
+    atomic_int_least64_t owner; /* 0: not asked for yet; db_owner() */
+    atomic_int owner_is_used;
     void (*vector_cache_destroy)(void *cache);
 };
 

@@ -14,6 +14,7 @@
 #include "db_open.h"
 #include "stores.h"
 #include "vector_cache.h"
+#include "vector_pending.h"
 
 static rag_status read_page_size(const rag_backend_config *config, int *out, rag_error *err)
 {
@@ -54,6 +55,7 @@ static rag_status embedded_open(const rag_host *host, const rag_backend_config *
 
 static void embedded_close(void *self)
 {
+    vector_pending_hand_over(self);
     db_close(self);
 }
 
@@ -102,8 +104,8 @@ const rag_backend embedded_backend = {
     .class_names = class_names,
     .options = options,
     .required = required,
-    .features =
-        RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE | RAG_FEATURE_CHECK,
+    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE |
+                RAG_FEATURE_CHECK | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = embedded_open,

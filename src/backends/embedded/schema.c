@@ -19,7 +19,12 @@
  *  - A document row keeps what questions are asked by in columns; the row itself is `value`. */
 #include "schema.h"
 
-const char schema_create[] =
+#include <stddef.h>
+
+#include "schema_doc.h"
+#include "schema_pending.h"
+
+const char *const schema_create[] = {
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 
     "CREATE TABLE namespace("
@@ -51,29 +56,18 @@ const char schema_create[] =
     "CREATE TABLE graph_adjacent("
     "  node INTEGER NOT NULL, neighbour BLOB NOT NULL, edge INTEGER NOT NULL,"
     "  PRIMARY KEY(node, neighbour)) WITHOUT ROWID;"
-    "CREATE TABLE graph_label(block INTEGER PRIMARY KEY, labels BLOB NOT NULL);"
+    "CREATE TABLE graph_label(block INTEGER PRIMARY KEY, labels BLOB NOT NULL);",
 
-    "CREATE TABLE doc("
-    "  rowid INTEGER PRIMARY KEY, id BLOB NOT NULL, status BLOB NOT NULL, created_at BLOB,"
-    "  updated_at BLOB, file_path BLOB, file_path_order BLOB, track_id BLOB, content_hash BLOB,"
-    "  is_duplicate INTEGER NOT NULL, value BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX doc_id ON doc(id);"
-    "CREATE INDEX doc_status_created ON doc(status, created_at, id);"
-    "CREATE INDEX doc_status_updated ON doc(status, updated_at, id);"
-    "CREATE INDEX doc_status_id ON doc(status, id);"
-    "CREATE INDEX doc_status_path ON doc(status, file_path_order, id);"
-    "CREATE INDEX doc_created ON doc(created_at, id);"
-    "CREATE INDEX doc_updated ON doc(updated_at, id);"
-    "CREATE INDEX doc_file_path_order ON doc(file_path_order, id);"
-    "CREATE INDEX doc_file_path ON doc(file_path) WHERE file_path IS NOT NULL;"
-    "CREATE INDEX doc_track ON doc(track_id) WHERE track_id IS NOT NULL;"
-    "CREATE INDEX doc_hash ON doc(content_hash, created_at, id) WHERE content_hash IS NOT NULL;"
-    "CREATE TABLE doc_count(status BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
+    SCHEMA_DOC_TABLE, /* the upgrade makes them too */
+    SCHEMA_DOC_INDEXES,
+    "CREATE TABLE doc_count(status BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;",
 
     "CREATE TABLE vector_space("
     "  id INTEGER PRIMARY KEY, model TEXT NOT NULL, dimension INTEGER NOT NULL,"
     "  metric INTEGER NOT NULL, element INTEGER NOT NULL, parts INTEGER NOT NULL,"
-    "  next_slot INTEGER NOT NULL);" /* id: that of its row in namespace */
+    "  next_slot INTEGER NOT NULL,"
+    "  pending INTEGER NOT NULL DEFAULT 0);", /* id: that of its row in namespace */
+    SCHEMA_PENDING,
     "CREATE TABLE vector_key("
     "  space INTEGER NOT NULL, id BLOB NOT NULL, slot INTEGER NOT NULL,"
     "  PRIMARY KEY(space, id)) WITHOUT ROWID;"
@@ -88,4 +82,6 @@ const char schema_create[] =
     "CREATE TABLE vector_index("
     "  uuid BLOB PRIMARY KEY, space INTEGER NOT NULL, first_slot INTEGER NOT NULL,"
     "  last_slot INTEGER NOT NULL, rows INTEGER NOT NULL, token INTEGER NOT NULL,"
-    "  length INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;";
+    "  length INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;",
+    NULL,
+};

@@ -37,7 +37,7 @@ enum {
 /* (id + 1) << SLOT_BITS, times PARTS_MAX, has to stay a row id. */
 #define SCHEMA_SPACE_ID_MAX 131070
 
-/* Everything that a new store needs, in one string of statements. */
-extern const char schema_create[];
+/* Everything that a new store needs: strings of statements, NULL-ended. */
+extern const char *const schema_create[];
 
 #endif

@@ -18,6 +18,7 @@
 #include "dictionary.h"
 #include "schema.h"
 #include "stores.h"
+#include "vector_pending.h"
 #include "vector_rows.h"
 
 #include <math.h>
@@ -27,12 +28,12 @@
 enum { CHECK_EVERY = 256 };
 
 static const char SQL_SPACE[] =
-    "SELECT s.id, s.model, s.dimension, s.metric, s.element, s.parts, s.next_slot"
+    "SELECT s.id, s.model, s.dimension, s.metric, s.element, s.parts, s.next_slot, s.pending"
     " FROM namespace n JOIN vector_space s ON s.id = n.id WHERE n.kind = 2 AND n.name = ?1";
 static const char SQL_ADD_SPACE[] =
     "INSERT INTO vector_space(id, model, dimension, metric, element, parts, next_slot)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)";
-static const char SQL_SET_NEXT[] = "UPDATE vector_space SET next_slot = ?2 WHERE id = ?1";
+static const char SQL_SAVE[] = "UPDATE vector_space SET next_slot = ?2, pending = ?3 WHERE id = ?1";
 static const char SQL_FIND[] = "SELECT slot FROM vector_key WHERE space = ?1 AND id = ?2";
 static const char SQL_SET_KEY[] = "INSERT INTO vector_key(space, id, slot) VALUES (?1, ?2, ?3)"
                                   " ON CONFLICT(space, id) DO UPDATE SET slot = ?3";
@@ -79,8 +80,7 @@ size_t space_row_bytes(const struct space *space)
     return space->dimension * element_bytes(space->element);
 }
 
-static rag_status find_space(struct db_conn *conn, const char *name, struct space *out,
-                             rag_error *err)
+rag_status space_find(struct db_conn *conn, const char *name, struct space *out, rag_error *err)
 {
     sqlite3_stmt *stmt;
     int found;
@@ -97,19 +97,30 @@ static rag_status find_space(struct db_conn *conn, const char *name, struct spac
         out->element = (rag_element)sqlite3_column_int(stmt, 4);
         out->parts = sqlite3_column_int(stmt, 5);
         out->next_slot = sqlite3_column_int64(stmt, 6);
+        out->pending = sqlite3_column_int64(stmt, 7);
     }
     (void)sqlite3_reset(stmt);
     const int sound = out->dimension >= 1 && out->dimension <= RAG_DIMENSION_MAX &&
-                      out->parts >= 1 && out->parts <= SCHEMA_PARTS_MAX &&
+                      out->parts >= 1 && out->parts <= SCHEMA_PARTS_MAX && out->pending >= 0 &&
                       (out->element == RAG_ELEMENT_FLOAT16 || out->element == RAG_ELEMENT_FLOAT32);
     if (found && !sound)
         return rag_fail(err, RAG_E_CORRUPT, "the record of vector space '%s' is damaged", name);
     return RAG_OK;
 }
 
+rag_status space_save(struct db_write *w, const struct space *space, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    RAG_TRY(db_prepare(w->conn, SQL_SAVE, &stmt, err));
+    (void)sqlite3_bind_int64(stmt, 1, space->id);
+    (void)sqlite3_bind_int64(stmt, 2, space->next_slot);
+    (void)sqlite3_bind_int64(stmt, 3, space->pending);
+    return db_run(w->conn, stmt, err);
+}
+
 rag_status space_load(struct db_conn *conn, const char *name, struct space *out, rag_error *err)
 {
-    RAG_TRY(find_space(conn, name, out, err));
+    RAG_TRY(space_find(conn, name, out, err));
     if (!out->id)
         return rag_fail(err, RAG_E_NOT_FOUND, "vector space '%s' is not defined", name);
     return RAG_OK;
@@ -191,7 +202,7 @@ static rag_status vector_define(const rag_call *call, const char *name,
     struct db_write w;
     struct space old;
     RAG_TRY(db_write_begin(call, &w, err));
-    rag_status status = find_space(w.conn, name, &old, err);
+    rag_status status = space_find(w.conn, name, &old, err);
     if (status == RAG_OK && old.id) {
         describe(&old, existing);
         status = rag_fail(err, RAG_E_CONFLICT, "vector space '%s' exists", name);
@@ -292,9 +303,8 @@ static rag_status write_elements(struct db_conn *conn, const struct space *space
     return RAG_OK;
 }
 
-/* The vector of an item as its space stores it: *out is the item's own memory or `scratch`. */
-static rag_status encode_elements(const struct space *space, const rag_vector_item *item,
-                                  struct buffer *scratch, const void **out, rag_error *err)
+rag_status vector_encode(const struct space *space, const rag_vector_item *item,
+                         struct buffer *scratch, const void **out, rag_error *err)
 {
     if (item->dimension != space->dimension)
         return rag_fail(err, RAG_E_MISMATCH, "vector '%.*s' has dimension %zu, its space %u",
@@ -315,12 +325,7 @@ static rag_status encode_elements(const struct space *space, const rag_vector_it
 
 /* ---- names --------------------------------------------------------------------------------------- */
 
-struct names {
-    rag_slice first, second;
-    char *memory;
-};
-
-static rag_status names_of(rag_slice value, struct names *out, rag_error *err)
+rag_status vector_names_of(rag_slice value, struct vector_names *out, rag_error *err)
 {
     static const char *const MEMBERS[] = { "entity_name", "src_id", "tgt_id" };
     rag_slice found[3];
@@ -328,6 +333,11 @@ static rag_status names_of(rag_slice value, struct names *out, rag_error *err)
     out->first = found[0].len ? found[0] : found[1];
     out->second = slice_equal(found[2], out->first) ? slice_of("", 0) : found[2];
     return RAG_OK;
+}
+
+void vector_names_free(struct vector_names *names)
+{
+    rag_free(names->memory);
 }
 
 static rag_status change_name(struct db_conn *conn, const char *sql, sqlite3_int64 space,
@@ -393,11 +403,11 @@ static rag_status add_row(struct db_write *w, const struct space *space, sqlite3
                           rag_error *err)
 {
     struct db_conn *conn = w->conn;
-    struct names names = { 0 };
+    struct vector_names names = { 0 };
     sqlite3_stmt *stmt;
     rag_slice stored;
     rag_status status;
-    RAG_TRY_CLEANUP(names_of(item->value, &names, err));
+    RAG_TRY_CLEANUP(vector_names_of(item->value, &names, err));
     RAG_TRY_CLEANUP(codec_encode(conn->codec, item->value, &stored, err));
     RAG_TRY_CLEANUP(db_prepare(conn, SQL_ADD_ROW, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, slot);
@@ -414,17 +424,17 @@ static rag_status add_row(struct db_write *w, const struct space *space, sqlite3
     RAG_TRY_CLEANUP(write_elements(conn, space, slot, elements, err));
     status = db_write_count(w, space->id, 1, bytes, err);
 cleanup:
-    rag_free(names.memory);
+    vector_names_free(&names);
     return status;
 }
 
-static rag_status put_item(struct db_write *w, struct space *space, const rag_vector_item *item,
+rag_status vector_put_item(struct db_write *w, struct space *space, const rag_vector_item *item,
                            struct buffer *scratch, int64_t now, rag_error *err)
 {
     const void *elements = NULL;
     sqlite3_int64 old;
     sqlite3_stmt *stmt;
-    RAG_TRY(encode_elements(space, item, scratch, &elements, err));
+    RAG_TRY(vector_encode(space, item, scratch, &elements, err));
     RAG_TRY(find_slot(w->conn, space->id, item->id, &old, err));
     if (old)
         RAG_TRY(delete_slot(w, space, old, err));
@@ -443,19 +453,16 @@ static rag_status put_items(struct db_write *w, const char *name, const rag_vect
     struct buffer scratch = BUFFER_INIT(LIMIT_VALUE_BYTES);
     const int64_t now = (int64_t)time(NULL);
     struct space space;
-    sqlite3_stmt *stmt;
     rag_status status;
     RAG_TRY_CLEANUP(space_load(w->conn, name, &space, err));
     RAG_TRY_CLEANUP(dictionary_prepare(w, space.id, &items->value, sizeof *items, n, err));
     for (size_t i = 0; i < n; i++) {
         if (i % CHECK_EVERY == 0)
             RAG_TRY_CLEANUP(context_check(w->call->ctx, err));
-        RAG_TRY_CLEANUP(put_item(w, &space, &items[i], &scratch, now, err));
+        RAG_TRY_CLEANUP(vector_pending_discard(w, &space, items[i].id, err));
+        RAG_TRY_CLEANUP(vector_put_item(w, &space, &items[i], &scratch, now, err));
     }
-    RAG_TRY_CLEANUP(db_prepare(w->conn, SQL_SET_NEXT, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, space.id);
-    (void)sqlite3_bind_int64(stmt, 2, space.next_slot);
-    status = db_run(w->conn, stmt, err);
+    status = space_save(w, &space, err);
 cleanup:
     buffer_free(&scratch);
     return status;
@@ -472,11 +479,12 @@ static rag_status vector_put_many(const rag_call *call, const char *name,
 
 /* ---- deleting ------------------------------------------------------------------------------------ */
 
-static rag_status delete_id(struct db_write *w, const struct space *space, rag_slice id,
+rag_status vector_delete_id(struct db_write *w, struct space *space, rag_slice id,
                             uint64_t *deleted, rag_error *err)
 {
     sqlite3_int64 slot;
     sqlite3_stmt *stmt;
+    RAG_TRY(vector_pending_discard(w, space, id, err));
     RAG_TRY(find_slot(w->conn, space->id, id, &slot, err));
     if (!slot)
         return RAG_OK;
@@ -490,7 +498,7 @@ static rag_status delete_id(struct db_write *w, const struct space *space, rag_s
 }
 
 /* The rows that carry `name`, one after the other until there is none. */
-static rag_status delete_name(struct db_write *w, const struct space *space, rag_slice name,
+static rag_status delete_name(struct db_write *w, struct space *space, rag_slice name,
                               uint64_t *deleted, rag_error *err)
 {
     for (;;) {
@@ -504,7 +512,7 @@ static rag_status delete_name(struct db_write *w, const struct space *space, rag
         const sqlite3_int64 slot = found ? sqlite3_column_int64(stmt, 0) : 0;
         (void)sqlite3_reset(stmt);
         if (!found)
-            return RAG_OK;
+            return vector_pending_discard_named(w, space, name, err);
         RAG_TRY(db_prepare(w->conn, SQL_GET_ROW, &stmt, err));
         (void)sqlite3_bind_int64(stmt, 1, slot);
         RAG_TRY(db_step(w->conn, stmt, &found, err));
@@ -515,7 +523,7 @@ static rag_status delete_name(struct db_write *w, const struct space *space, rag
             return rag_fail_memory(err);
         const uint64_t before = *deleted;
         rag_status status =
-            found ? delete_id(w, space, slice_of(id, stored.len), deleted, err) : RAG_OK;
+            found ? vector_delete_id(w, space, slice_of(id, stored.len), deleted, err) : RAG_OK;
         rag_free(id);
         if (status == RAG_OK && *deleted == before)
             status = rag_fail(err, RAG_E_CORRUPT, "name '%.*s' leads to slot %lld, which is empty",
@@ -524,7 +532,7 @@ static rag_status delete_name(struct db_write *w, const struct space *space, rag
     }
 }
 
-typedef rag_status (*delete_one)(struct db_write *w, const struct space *space, rag_slice what,
+typedef rag_status (*delete_one)(struct db_write *w, struct space *space, rag_slice what,
                                  uint64_t *deleted, rag_error *err);
 
 static rag_status delete_all(const rag_call *call, const char *name, const rag_slice *list,
@@ -536,9 +544,12 @@ static rag_status delete_all(const rag_call *call, const char *name, const rag_s
     uint64_t gone = 0;
     RAG_TRY(db_write_begin(call, &w, err));
     /* No such space: nothing to delete. */
-    rag_status status = find_space(w.conn, name, &space, err);
+    rag_status status = space_find(w.conn, name, &space, err);
+    const sqlite3_int64 pending = space.pending;
     for (size_t i = 0; i < n && status == RAG_OK && space.id; i++)
         status = one(&w, &space, list[i], &gone, err);
+    if (status == RAG_OK && space.pending != pending)
+        status = space_save(&w, &space, err);
     RAG_TRY(db_write_end(&w, status, token, err));
     *deleted = gone;
     return RAG_OK;
@@ -547,7 +558,7 @@ static rag_status delete_all(const rag_call *call, const char *name, const rag_s
 static rag_status vector_delete_many(const rag_call *call, const char *name, const rag_slice *ids,
                                      size_t n, uint64_t *deleted, rag_token *token, rag_error *err)
 {
-    return delete_all(call, name, ids, n, delete_id, deleted, token, err);
+    return delete_all(call, name, ids, n, vector_delete_id, deleted, token, err);
 }
 
 static rag_status vector_delete_named(const rag_call *call, const char *name,
@@ -572,6 +583,8 @@ static rag_status drop_space(struct db_write *w, const struct space *space, rag_
     static const char DELETE_ROWS[] = "DELETE FROM vector_row WHERE slot >= ?1 AND slot < ?2";
     static const char DELETE_KEYS[] = "DELETE FROM vector_key WHERE space >= ?1 AND space < ?2";
     static const char DELETE_NAMES[] = "DELETE FROM vector_name WHERE space >= ?1 AND space < ?2";
+    static const char DELETE_PENDING[] =
+        "DELETE FROM vector_pending WHERE space >= ?1 AND space < ?2";
     static const char DELETE_NAMESPACE[] = "DELETE FROM namespace WHERE id >= ?1 AND id < ?2";
     static const char DELETE_SPACE[] = "DELETE FROM vector_space WHERE id >= ?1 AND id < ?2";
     const sqlite3_int64 first = space_first_slot(space), end = space_end_slot(space);
@@ -579,6 +592,7 @@ static rag_status drop_space(struct db_write *w, const struct space *space, rag_
     RAG_TRY(delete_range(w->conn, SQL_DELETE_DATA, first_part(first), first_part(end), err));
     RAG_TRY(delete_range(w->conn, DELETE_KEYS, space->id, space->id + 1, err));
     RAG_TRY(delete_range(w->conn, DELETE_NAMES, space->id, space->id + 1, err));
+    RAG_TRY(delete_range(w->conn, DELETE_PENDING, space->id, space->id + 1, err));
     RAG_TRY(delete_range(w->conn, DELETE_SPACE, space->id, space->id + 1, err));
     RAG_TRY(vector_index_forget(w, space->id, err));
     /* A space of this name that comes later gets another id, so that slots are never given twice:
@@ -592,7 +606,7 @@ static rag_status vector_drop(const rag_call *call, const char *name, rag_error 
     struct db_write w;
     struct space space;
     RAG_TRY(db_write_begin_durable(call, &w, err));
-    rag_status status = find_space(w.conn, name, &space, err);
+    rag_status status = space_find(w.conn, name, &space, err);
     if (status == RAG_OK && space.id)
         status = drop_space(&w, &space, err);
     return db_write_end(&w, status, NULL, err);
@@ -610,6 +624,12 @@ static rag_status read_floats(struct db_conn *conn, const struct space *space, s
     if (!elements)
         return rag_fail(err, RAG_E_CORRUPT, "the vector in slot %lld has no elements",
                         (long long)slot);
+    return vector_set_floats(space, elements, floats, row, err);
+}
+
+rag_status vector_set_floats(const struct space *space, const void *elements, struct buffer *floats,
+                             rag_row *row, rag_error *err)
+{
     buffer_clear(floats);
     RAG_TRY(buffer_reserve(floats, space->dimension * sizeof(float), err));
     if (space->element == RAG_ELEMENT_FLOAT16)
@@ -653,10 +673,14 @@ static rag_status get_ids(struct db_conn *conn, const char *name, const rag_slic
 {
     struct buffer scratch = BUFFER_INIT(LIMIT_VALUE_BYTES);
     struct space space;
-    rag_status status = find_space(conn, name, &space, err);
+    rag_status status = space_find(conn, name, &space, err);
     for (size_t i = 0; i < n && status == RAG_OK; i++) {
         sqlite3_int64 slot = 0;
         int found = 0;
+        if (space.pending)
+            status = vector_pending_append(conn, &space, ids[i], what, &scratch, out, &found, err);
+        if (status != RAG_OK || found)
+            continue;
         if (space.id)
             status = find_slot(conn, space.id, ids[i], &slot, err);
         if (status == RAG_OK && slot)
@@ -704,7 +728,7 @@ static rag_status scan_slots(struct db_conn *conn, const char *name, sqlite3_int
     sqlite3_stmt *stmt;
     int more = 1;
     rag_status status;
-    RAG_TRY_CLEANUP(find_space(conn, name, &space, err));
+    RAG_TRY_CLEANUP(space_find(conn, name, &space, err));
     if (!space.id)
         goto cleanup;
     RAG_TRY_CLEANUP(db_prepare(conn, SQL_SCAN, &stmt, err));
@@ -747,7 +771,7 @@ static rag_status vector_count(const rag_call *call, const char *name, uint64_t 
     struct space space;
     uint64_t rows = 0;
     RAG_TRY(db_read_begin(call, &conn, err));
-    rag_status status = find_space(conn, name, &space, err);
+    rag_status status = space_find(conn, name, &space, err);
     if (status == RAG_OK && space.id)
         status = db_namespace_rows(conn, space.id, &rows, err);
     db_read_end(call, conn);
@@ -768,4 +792,9 @@ const rag_vector_table embedded_vector = {
     .count = vector_count,
     .drop = vector_drop,
     .delete_named = vector_delete_named,
+    .pending_put = vector_pending_put,
+    .pending_delete = vector_pending_delete,
+    .pending_scan = vector_pending_scan,
+    .pending_resolve = vector_pending_resolve,
+    .pending_drop = vector_pending_drop,
 };

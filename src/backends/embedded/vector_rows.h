@@ -15,6 +15,7 @@ struct space {
     rag_element element;
     int parts;               /* rows of vector_data that one vector takes */
     sqlite3_int64 next_slot; /* the n of the next slot; see schema.h */
+    sqlite3_int64 pending;   /* rows in vector_pending */
 };
 
 /* Slots of a space are in [first, end). */
@@ -22,8 +23,35 @@ sqlite3_int64 space_first_slot(const struct space *space);
 sqlite3_int64 space_end_slot(const struct space *space);
 size_t space_row_bytes(const struct space *space); /* of the elements of one vector */
 
+/* out->id is 0 when there is none. */
+rag_status space_find(struct db_conn *conn, const char *name, struct space *out, rag_error *err);
 /* RAG_E_NOT_FOUND when there is none. */
 rag_status space_load(struct db_conn *conn, const char *name, struct space *out, rag_error *err);
+
+/* Write down next_slot and pending. */
+rag_status space_save(struct db_write *w, const struct space *space, rag_error *err);
+
+/* Put a row, or delete one (++*deleted when it was there) with what is pending of it. The space is
+ * saved by the caller. */
+rag_status vector_put_item(struct db_write *w, struct space *space, const rag_vector_item *item,
+                           struct buffer *scratch, int64_t now, rag_error *err);
+rag_status vector_delete_id(struct db_write *w, struct space *space, rag_slice id,
+                            uint64_t *deleted, rag_error *err);
+
+/* The vector of an item as its space stores it: *out is the item's own memory or `scratch`. */
+rag_status vector_encode(const struct space *space, const rag_vector_item *item,
+                         struct buffer *scratch, const void **out, rag_error *err);
+/* And back: `row->vector`, pointing into *floats. */
+rag_status vector_set_floats(const struct space *space, const void *elements, struct buffer *floats,
+                             rag_row *row, rag_error *err);
+
+/* The names by which the row of a payload is found. Zero-initialise; always freed. */
+struct vector_names {
+    rag_slice first, second;
+    char *memory;
+};
+rag_status vector_names_of(rag_slice value, struct vector_names *out, rag_error *err);
+void vector_names_free(struct vector_names *names);
 
 /* The elements of the vector in `slot`, as stored: *elements (space_row_bytes() of them) points
  * into `scratch` or into SQLite's page and is valid until the next call with the same connection;
