@@ -32,7 +32,7 @@ void lightrag_batch_init(struct lightrag_batch *b)
 
 void lightrag_batch_clear(struct lightrag_batch *b)
 {
-    b->count = b->row_start = 0;
+    b->count = b->row_start = b->last_start = 0;
     if (b->bytes.capacity > 2 * LIMIT_IMPORT_BATCH_BYTES)
         buffer_free(&b->bytes);
     buffer_clear(&b->bytes);
@@ -178,7 +178,10 @@ rag_status lightrag_row_vector(struct lightrag_job *job, uint32_t dimension, flo
 
 void lightrag_row_end(struct lightrag_job *job)
 {
-    job->batch->count++;
+    struct lightrag_batch *b = job->batch;
+    b->count++;
+    b->last_start = b->row_start;
+    b->row_start = b->bytes.len;
     job->summary->rows++;
 }
 
@@ -192,6 +195,7 @@ void lightrag_row_abandon(struct lightrag_job *job)
 void lightrag_row_take_back(struct lightrag_job *job)
 {
     job->batch->count--;
+    job->batch->row_start = job->batch->last_start;
     job->summary->rows--;
     lightrag_row_abandon(job);
 }

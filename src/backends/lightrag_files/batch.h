@@ -32,8 +32,9 @@ struct lightrag_batch {
     struct buffer bytes;
     struct lightrag_row *rows;
     size_t count, row_capacity;
-    size_t row_start; /* end of the bytes of whole rows */
-    float *vectors;   /* row i: from i * dimension */
+    size_t row_start;  /* end of the bytes of whole rows */
+    size_t last_start; /* the same without the last row */
+    float *vectors;    /* row i: from i * dimension */
     size_t vector_capacity;
 };
 

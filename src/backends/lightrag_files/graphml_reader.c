@@ -21,6 +21,7 @@
 #include "core/alloc.h"
 #include "core/limits.h"
 #include "graphml_value.h"
+#include "salvage.h"
 
 #define GRAPHML_URI "http://graphml.graphdrawing.org/xmlns"
 #define URI_END '\n' /* between namespace and name; no namespace has it */
@@ -57,6 +58,8 @@ struct graph_reader {
     size_t data_key;
     int data_has_children;
     uint64_t graphs, structured, edge_ids;
+    uint64_t undeclared; /* keys; when salvaging */
+    int64_t row_end;     /* place behind the last row, as expat counts */
 };
 
 /* ---- failing --------------------------------------------------------------------------------------- */
@@ -221,6 +224,7 @@ cleanup:
     else
         g->job->summary->edges++;
     g->place = IN_GRAPH;
+    g->row_end = XML_GetCurrentByteIndex(g->parser) + XML_GetCurrentByteCount(g->parser);
 }
 
 /* ---- attributes ------------------------------------------------------------------------------------ */
@@ -233,7 +237,10 @@ static void begin_data(struct graph_reader *g, const char **attributes)
     g->owner = g->place;
     g->place = IN_DATA;
     buffer_clear(&g->text);
-    if (g->data_key == g->key_count)
+    if (g->data_key == g->key_count && g->job->salvage && key) {
+        add_key(g, key, key, NULL); /* better under the name of its key than not at all */
+        g->undeclared++;
+    } else if (g->data_key == g->key_count)
         stop(g, RAG_E_CORRUPT, "a <data> with the key '%.80s', which is not declared",
              key ? key : "");
 }
@@ -426,6 +433,27 @@ static void set_handlers(struct graph_reader *g)
     (void)XML_SetParamEntityParsing(g->parser, XML_PARAM_ENTITY_PARSING_NEVER);
 }
 
+/* What expat says, for readers who do not know it. */
+static const char *sentence(enum XML_Error code)
+{
+    switch ((int)code) {
+    case XML_ERROR_NO_ELEMENTS: return "the file ends before its last element does";
+    case XML_ERROR_UNCLOSED_TOKEN: return "the file ends inside of a tag";
+    case XML_ERROR_PARTIAL_CHAR: return "the file ends inside of a character";
+    case XML_ERROR_TAG_MISMATCH: return "this end tag has no beginning";
+    case XML_ERROR_INVALID_TOKEN: return "these bytes cannot stand in XML here";
+    case XML_ERROR_SYNTAX: return "this is not XML";
+    case XML_ERROR_DUPLICATE_ATTRIBUTE: return "a tag has an attribute twice";
+    case XML_ERROR_JUNK_AFTER_DOC_ELEMENT: return "something follows the end of the graph";
+    case XML_ERROR_UNDEFINED_ENTITY: return "an entity is used that is not declared";
+    case XML_ERROR_BAD_CHAR_REF: return "a character is named by a number that is none";
+    case XML_ERROR_UNKNOWN_ENCODING: return "the encoding is not known";
+    case XML_ERROR_INCORRECT_ENCODING: return "the encoding is not the one that is declared";
+    case XML_ERROR_UNBOUND_PREFIX: return "a prefix of a name is not declared";
+    default: return XML_ErrorString(code);
+    }
+}
+
 static rag_status parse_piece(struct graph_reader *g, size_t got, uint64_t fed)
 {
     const int last = got == 0;
@@ -434,7 +462,7 @@ static rag_status parse_piece(struct graph_reader *g, size_t got, uint64_t fed)
         if (code == XML_ERROR_NO_MEMORY)
             g->status = rag_fail_memory(g->err);
         else
-            stop(g, RAG_E_CORRUPT, "%s", XML_ErrorString(code));
+            stop(g, RAG_E_CORRUPT, "%s", sentence(code));
     }
     const int64_t at = XML_GetCurrentByteIndex(g->parser);
     if (g->status == RAG_OK && !last && at >= 0 && fed - (uint64_t)at > TOKEN_MAX)
@@ -473,14 +501,169 @@ static void add_warnings(const struct graph_reader *g)
                       (unsigned long long)g->structured);
 }
 
-static void close_reader(struct graph_reader *g)
+static void free_keys(struct graph_reader *g)
 {
-    if (g->parser)
-        XML_ParserFree(g->parser);
     for (size_t i = 0; i < g->key_count; i++) {
         rag_free(g->keys[i].id);
         rag_free(g->keys[i].name);
     }
+    g->key_count = 0;
+}
+
+/* ---- salvage --------------------------------------------------------------------------------------- */
+
+/* In XML a '<' stands for nothing but the beginning of a tag: <node and <edge begin a row wherever
+ * they are found. Each is parsed for itself, in a graph that is made around it. What does not end
+ * where the next begins is damaged, and so is what stands between two of them. */
+static const struct salvage_marks row_marks = { { "<node ", "<edge " }, { 6, 6 }, 2 };
+static const char row_prefix[] = "<graphml><graph>";
+
+/* Parse a stretch of the file between two texts. */
+static rag_status parse_stretch(struct graph_reader *g, const char *prefix, uint64_t from,
+                                uint64_t to, const char *suffix)
+{
+    struct salvage_region region = SALVAGE_REGION(g->job->input, from, to);
+    uint64_t fed = strlen(prefix);
+    size_t got = 1;
+    (void)XML_ParserReset(g->parser, NULL);
+    set_handlers(g);
+    g->status = RAG_OK;
+    g->place = AT_ROOT;
+    g->ignored = 0;
+    g->graphs = 0;
+    g->row_end = 0;
+    if (fed && XML_Parse(g->parser, prefix, (int)fed, 0) != XML_STATUS_OK)
+        return rag_fail_memory(g->err);
+    while (got) {
+        void *piece = XML_GetBuffer(g->parser, PIECE_BYTES);
+        if (!piece)
+            return rag_fail_memory(g->err);
+        RAG_TRY(salvage_fill(&region, piece, PIECE_BYTES, &got, g->err));
+        fed += got;
+        if (!got && *suffix) {
+            const size_t len = strlen(suffix);
+            memcpy(piece, suffix, len);
+            RAG_TRY(parse_piece(g, len, fed + len));
+        }
+        RAG_TRY(parse_piece(g, got, fed));
+    }
+    return RAG_OK;
+}
+
+/* The declarations, one by one, from a head that is damaged. */
+static rag_status salvage_keys(struct graph_reader *g, struct salvage_scan *scan, uint64_t end)
+{
+    static const struct salvage_marks keys = { { "<key " }, { 5 }, 1 };
+    static const struct salvage_marks tags = { { "<" }, { 1 }, 1 };
+    uint64_t at, next;
+    int found;
+    free_keys(g);
+    salvage_scan_seek(scan, 0);
+    for (;;) {
+        RAG_TRY(salvage_scan_find(scan, &keys, &at, &found, g->err));
+        if (!found || at >= end)
+            return RAG_OK;
+        RAG_TRY(salvage_scan_find(scan, &tags, &next, &found, g->err));
+        const size_t before = g->key_count;
+        const rag_status status =
+            parse_stretch(g, "<graphml>", at, next < end ? next : end, "</graphml>");
+        if (status != RAG_OK && !salvage_is_fault(status))
+            return status;
+        if (status != RAG_OK && g->key_count > before + 1)
+            g->key_count = before + 1;
+        salvage_scan_seek(scan, next);
+    }
+}
+
+static rag_status salvage_head(struct graph_reader *g, struct salvage_scan *scan, uint64_t end)
+{
+    struct lightrag_damage *d = &g->job->summary->damage;
+    const rag_status status = parse_stretch(g, "", 0, end, "</graph></graphml>");
+    if (status == RAG_OK || !salvage_is_fault(status) || status == RAG_E_UNSUPPORTED)
+        return status;
+    lightrag_damage_add(d, 0, end, 0, "before the rows: %s", salvage_why(g->err));
+    return salvage_keys(g, scan, end);
+}
+
+/* The row at `from`; the next one, or the end of the file, is at `to`. */
+static rag_status salvage_row(struct graph_reader *g, uint64_t from, uint64_t to, int last)
+{
+    struct lightrag_damage *d = &g->job->summary->damage;
+    const struct lightrag_input *input = g->job->input;
+    const uint64_t before = g->job->summary->rows;
+    const rag_status status =
+        parse_stretch(g, row_prefix, from, to, last ? "" : "</graph></graphml>");
+    int gap = 1, hole = 0;
+    if (status != RAG_OK && !salvage_is_fault(status))
+        return status;
+    const uint64_t end = from + (uint64_t)g->row_end - strlen(row_prefix);
+    const int saved = g->job->summary->rows > before;
+    if (saved) {
+        struct lightrag_batch *b = g->job->batch;
+        b->rows[b->count - 1].at = from;
+        b->rows[b->count - 1].length = end - from;
+        if (!last)
+            RAG_TRY(salvage_is_gap(input, end, to, 0, &gap, g->err));
+    } else {
+        lightrag_row_abandon(g->job);
+    }
+    if (saved && gap && (status == RAG_OK || !last))
+        return RAG_OK;
+    const uint64_t start = saved ? end : from;
+    const uint64_t least = SALVAGE_ROW_LEAST + (last ? strlen("\n  </graph>\n</graphml>\n") : 0);
+    RAG_TRY(salvage_has_hole(input, start, to, &hole, g->err));
+    const enum XML_Error code = XML_GetErrorCode(g->parser);
+    const int cut = last && (code == XML_ERROR_NO_ELEMENTS || code == XML_ERROR_UNCLOSED_TOKEN ||
+                             code == XML_ERROR_PARTIAL_CHAR);
+    d->at_least |= hole || cut;
+    lightrag_damage_add(d, start, to - start, !saved || to - start >= least, "%s",
+                        status == RAG_OK ? "what is between two rows is damaged"
+                                         : salvage_why(g->err));
+    return RAG_OK;
+}
+
+static rag_status salvage_rows(struct graph_reader *g, struct salvage_scan *scan)
+{
+    struct lightrag_damage *d = &g->job->summary->damage;
+    uint64_t at, next;
+    int found;
+    RAG_TRY(salvage_scan_find(scan, &row_marks, &at, &found, g->err));
+    if (!found) { /* no row, or none that can be told by its mark */
+        const rag_status status = parse(g);
+        if (!salvage_is_fault(status))
+            return status;
+        lightrag_damage_add(d, 0, at, 0, "%s", at ? salvage_why(g->err) : "the file is empty");
+        d->at_least = 1;
+        return lightrag_flush(g->job, g->err);
+    }
+    RAG_TRY(salvage_head(g, scan, at));
+    while (found) {
+        salvage_scan_seek(scan, at + 1);
+        RAG_TRY(salvage_scan_find(scan, &row_marks, &next, &found, g->err));
+        RAG_TRY(salvage_row(g, at, next, !found));
+        at = next;
+    }
+    if (g->undeclared)
+        lightrag_warn(g->job->summary,
+                      "%llu keys of attributes are not declared: their ids became the names",
+                      (unsigned long long)g->undeclared);
+    return lightrag_flush(g->job, g->err);
+}
+
+static rag_status salvage(struct graph_reader *g)
+{
+    struct salvage_scan scan = { 0 };
+    RAG_TRY(salvage_scan_open(&scan, g->job->input, g->err));
+    const rag_status status = salvage_rows(g, &scan);
+    salvage_scan_close(&scan);
+    return status;
+}
+
+static void close_reader(struct graph_reader *g)
+{
+    if (g->parser)
+        XML_ParserFree(g->parser);
+    free_keys(g);
     rag_free(g->keys);
     rag_free(g->attributes);
     buffer_free(&g->values);
@@ -489,6 +672,7 @@ static void close_reader(struct graph_reader *g)
 
 rag_status lightrag_read_graph(struct lightrag_job *job, rag_error *err)
 {
+    rag_error why = RAG_ERROR_INIT;
     static const XML_Memory_Handling_Suite memory = { rag_alloc, rag_realloc, rag_free };
     static const char separator[] = { URI_END, 0 };
     struct graph_reader g = {
@@ -501,7 +685,13 @@ rag_status lightrag_read_graph(struct lightrag_job *job, rag_error *err)
         .parser = XML_ParserCreate_MM(NULL, &memory, separator),
     };
     rag_status status;
-    if (g.keys && g.attributes && g.parser) {
+    if (g.keys && g.attributes && g.parser && job->salvage) {
+        g.err = &why;
+        set_handlers(&g);
+        status = salvage(&g);
+        if (status != RAG_OK && err)
+            *err = why;
+    } else if (g.keys && g.attributes && g.parser) {
         set_handlers(&g);
         status = parse(&g);
     } else {

@@ -16,25 +16,9 @@
 
 #include "core/floats.h"
 #include "core/json_object.h"
-#include "core/json_reader.h"
 #include "core/limits.h"
 #include "json_times.h"
-#include "nano_matrix.h"
-#include "nano_vector.h"
-
-struct nano_reader {
-    struct lightrag_job *job;
-    struct json_reader json;
-    struct nano_vector vector;
-    struct nano_matrix matrix;
-    uint32_t dimension;      /* 0: not known yet */
-    uint64_t index;          /* of the row being read */
-    struct buffer id;        /* of the row being read */
-    int has_id, has_vector;  /* of the row being read */
-    int has_matrix;          /* it was passed over */
-    uint64_t matrix_letters; /* of its text */
-    uint64_t odd_times, from_matrix, nan_rows;
-};
+#include "nano_rows.h"
 
 /* ---- facts of the file ----------------------------------------------------------------------------- */
 
@@ -48,8 +32,8 @@ static rag_status fail_row(const struct nano_reader *n, rag_error *err, rag_stat
                             why);
 }
 
-static rag_status read_dimension(const struct json_reader *r, enum json_event event,
-                                 uint32_t *dimension, rag_error *err)
+rag_status nano_read_dimension(const struct json_reader *r, enum json_event event,
+                               uint32_t *dimension, rag_error *err)
 {
     int64_t value = 0;
     if (event != JSON_EVENT_NUMBER || !json_integer(json_reader_text(r), &value) || value < 1 ||
@@ -64,7 +48,7 @@ static rag_status read_dimension(const struct json_reader *r, enum json_event ev
 static rag_status take_dimension(struct nano_reader *n, enum json_event event, rag_error *err)
 {
     uint32_t dimension = 0;
-    RAG_TRY(read_dimension(&n->json, event, &dimension, err));
+    RAG_TRY(nano_read_dimension(&n->json, event, &dimension, err));
     if (n->dimension && n->dimension != dimension)
         return json_reader_fail(&n->json, err, RAG_E_MISMATCH,
                                 "\"embedding_dim\" is %u, but the rows have %u elements", dimension,
@@ -83,7 +67,7 @@ static rag_status look_for_dimension(struct nano_reader *n, rag_error *err)
     if (status == RAG_OK)
         status = nano_find_member(&r, "embedding_dim", &event, err);
     if (status == RAG_OK)
-        status = read_dimension(&r, event, &n->dimension, err);
+        status = nano_read_dimension(&r, event, &n->dimension, err);
     json_reader_close(&r);
     if (status == RAG_E_NOT_FOUND)
         return fail_row(n, err, RAG_E_CORRUPT, "no \"vector\", and the file no \"embedding_dim\"");
@@ -163,6 +147,9 @@ static rag_status vector_from_matrix(struct nano_reader *n, rag_error *err)
             return fail_row(n, err, RAG_E_CORRUPT, "no \"vector\", and the file no \"matrix\"");
         RAG_TRY(status);
     }
+    if (n->index_unknown)
+        return fail_row(n, err, RAG_E_CORRUPT,
+                        "no \"vector\", and which row of the matrix is its own is not known");
     RAG_TRY(lightrag_row_vector(n->job, n->dimension, &out, err));
     RAG_TRY(nano_matrix_row(&n->matrix, n->index, n->dimension, out, err));
     n->from_matrix++;
@@ -202,7 +189,7 @@ static rag_status read_member(struct nano_reader *n, struct lightrag_row *row, r
 }
 
 /* The object whose beginning was the last event. */
-static rag_status read_row(struct nano_reader *n, rag_error *err)
+rag_status nano_read_row(struct nano_reader *n, rag_error *err)
 {
     struct lightrag_row *row;
     n->has_id = n->has_vector = 0;
@@ -242,7 +229,7 @@ static rag_status read_rows(struct nano_reader *n, enum json_event event, rag_er
             return RAG_OK;
         if (event != JSON_EVENT_OBJECT)
             return fail_row(n, err, RAG_E_CORRUPT, "it is not an object");
-        RAG_TRY(read_row(n, err));
+        RAG_TRY(nano_read_row(n, err));
     }
 }
 
@@ -324,7 +311,7 @@ static rag_status check_matrix(struct nano_reader *n, rag_error *err)
 static void add_warnings(const struct nano_reader *n)
 {
     struct lightrag_summary *s = n->job->summary;
-    const uint64_t replaced = json_reader_replaced(&n->json);
+    const uint64_t replaced = n->replaced + json_reader_replaced(&n->json);
     s->dimension = n->dimension;
     if (replaced)
         lightrag_warn(s, "%llu lone surrogates became U+FFFD", (unsigned long long)replaced);
@@ -347,12 +334,16 @@ static rag_status read_file(struct nano_reader *n, rag_error *err)
 {
     int blank = 0;
     RAG_TRY(json_reader_is_blank(&n->json, &blank, err));
-    if (blank) {
+    if (blank && !n->job->salvage) {
         lightrag_warn(n->job->summary, "the file is empty: taken as no rows");
         return RAG_OK;
     }
-    RAG_TRY(read_members(n, err));
-    RAG_TRY(check_matrix(n, err));
+    if (n->job->salvage) {
+        RAG_TRY(nano_salvage(n, err));
+    } else {
+        RAG_TRY(read_members(n, err));
+        RAG_TRY(check_matrix(n, err));
+    }
     add_warnings(n);
     return lightrag_flush(n->job, err);
 }
@@ -365,8 +356,8 @@ rag_status lightrag_read_vectors(struct lightrag_job *job, rag_error *err)
     rag_status status = json_reader_open(&n.json, job->input->name, lightrag_fill, &stream, err);
     if (status == RAG_OK) {
         status = read_file(&n, err);
-        json_reader_close(&n.json);
     }
+    json_reader_close(&n.json);
     nano_matrix_close(&n.matrix);
     nano_vector_close(&n.vector);
     buffer_free(&n.id);
