@@ -8,6 +8,7 @@
  *   fill H KEY BYTES         a value of random, incompressible text
  *   loop H PREFIX FROM N BYTES   N commits, "ack KEY" after each; ends with "done" or the error
  *   mark N                   a system call that strace can find again (getpriority)
+ *   defer H PREFIX N         embed H MS CONCURRENCY       pending H         droppending H
  *   threads H T N, flushes H T, mixed H WRITERS READERS MS, orders URL, fork H, forks H T, hold H
  * H is a number; KEY, TEXT, ... have no blanks. All values are in namespace "n". */
 #include "store_probe.h"
@@ -261,10 +262,12 @@ static int simple_command(const char *name, struct handle *h)
     static const struct {
         const char *name;
         void (*run)(struct handle *h);
-    } commands[] = { { "close", do_close },      { "flush", do_flush },   { "publish", do_publish },
-                     { "begin", do_begin },      { "commit", do_commit }, { "abort", do_abort },
-                     { "count", do_count },      { "fork", do_fork },     { "hold", do_fork_hold },
-                     { "describe", do_describe } };
+    } commands[] = { { "close", do_close },     { "flush", do_flush },
+                     { "publish", do_publish }, { "begin", do_begin },
+                     { "commit", do_commit },   { "abort", do_abort },
+                     { "count", do_count },     { "fork", do_fork },
+                     { "hold", do_fork_hold },  { "describe", do_describe },
+                     { "pending", do_pending }, { "droppending", do_drop_pending } };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (is(name, commands[i].name)) {
             commands[i].run(h);
@@ -298,6 +301,10 @@ static void command(char *words[WORDS])
         do_threads_flush(h, (int)number(words[2]));
     else if (is(name, "mixed"))
         do_mixed(h, (int)number(words[2]), (int)number(words[3]), (int)number(words[4]));
+    else if (is(name, "defer"))
+        do_defer(h, words[2], (int)number(words[3]));
+    else if (is(name, "embed"))
+        do_embed(h, (unsigned)number(words[2]), (unsigned)number(words[3]));
     else if (is(name, "orders"))
         do_orders(words[1]);
     else if (is(name, "forks"))
