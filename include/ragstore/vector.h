@@ -112,7 +112,7 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_search(rag_store *store, const 
  *  - a deferred delete is the reverse: gone for rag_vector_get_many(), still there for searches.
  * Of one id there is at most one pending row; the last call wins. rag_vector_put_many(),
  * rag_vector_delete_many() and rag_vector_delete_named() work at once and discard what is pending of
- * the rows they touch.
+ * the rows they touch; what was only pending is not counted in *deleted.
  *
  * Pending rows belong to the handle that wrote them: its flush embeds them, its drop discards them.
  * Those of a process that is gone belong to everybody's next flush. */
