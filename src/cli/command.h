@@ -41,9 +41,9 @@ extern const command *const all_commands[]; /* ends with NULL */
 const command *find_command(const char *name);
 
 /* One in each cmd_*.c. */
-extern const command check_command, import_command, export_command, status_command, get_command,
-    search_command, graph_command, docs_command, config_command, bench_command, help_command,
-    version_command;
+extern const command backup_command, compact_command, check_command, import_command, export_command,
+    status_command, get_command, search_command, graph_command, docs_command, config_command,
+    bench_command, help_command, version_command;
 
 /* Argument `index`, "" when it was not given. */
 const char *word(const invocation *in, size_t index);

@@ -140,6 +140,10 @@ void writer_rollback(struct connection *c);
 void db_break(struct db *db, rag_status status, const char *reason);
 rag_status db_check_build(struct db *db, rag_error *err); /* RAG_OK when not spoiled */
 
+/* ---- db_open.c ---- */
+/* RAG_E_UNSUPPORTED for a network file system. */
+rag_status db_check_file_system(const char *directory, rag_error *err);
+
 /* ---- db_upgrade.c ---- */
 /* Bring a store of an older format up to SCHEMA_VERSION; the writer is connected, no turn held. */
 rag_status db_upgrade(struct db *db, const rag_context *ctx, rag_error *err);

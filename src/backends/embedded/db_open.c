@@ -85,7 +85,7 @@ static int fuse_is_remote(const char *directory)
     return remote;
 }
 
-static rag_status check_file_system(const char *directory, rag_error *err)
+rag_status db_check_file_system(const char *directory, rag_error *err)
 {
     struct statfs fs;
     if (statfs(directory, &fs) != 0)
@@ -215,7 +215,7 @@ static rag_status open_existing_only(struct db *db, const rag_context *ctx, rag_
     RAG_TRY(look(db, &found, err));
     if (!found)
         return no_store(db, err);
-    RAG_TRY(check_file_system(db->directory, err));
+    RAG_TRY(db_check_file_system(db->directory, err));
     if (db->read_only)
         return connect_reader(db, ctx, err);
     RAG_TRY(open_gate(db, err));
@@ -228,7 +228,7 @@ static rag_status open_or_create(struct db *db, const rag_context *ctx, rag_erro
 {
     int found = 0;
     RAG_TRY(os_make_directories(db->directory, err));
-    RAG_TRY(check_file_system(db->directory, err));
+    RAG_TRY(db_check_file_system(db->directory, err));
     RAG_TRY(look(db, &found, err));
     RAG_TRY(open_gate(db, err));
     build_remove_dead(db->directory);

@@ -26,6 +26,11 @@ rag_status db_publish(const rag_call *call, rag_error *err);
 /* Empty the write-ahead log into the file, as far as readers allow. */
 rag_status db_checkpoint(const rag_call *call, rag_error *err);
 
+/* Give the space of free pages back; not the vector indexes. */
+rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err);
+/* Copy the store as it is at one moment to the new directory `target`. */
+rag_status db_backup(const rag_call *call, const char *target, rag_error *err);
+
 rag_status db_namespaces(const rag_call *call, rag_result *out, rag_error *err);
 rag_status db_describe(const rag_call *call, rag_result *out, rag_error *err);
 

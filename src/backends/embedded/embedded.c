@@ -91,6 +91,14 @@ static rag_status embedded_optimize(const rag_call *call, rag_error *err)
     return db_checkpoint(call, err);
 }
 
+static rag_status embedded_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err)
+{
+    RAG_TRY(db_compact(call, freed_bytes, err));
+    RAG_TRY(vector_index_optimize(call, err));
+    vector_index_remove_garbage(call);
+    return RAG_OK;
+}
+
 static const char *const class_names[] = { "EmbeddedKVStorage", "EmbeddedVectorStorage",
                                            "EmbeddedGraphStorage", "EmbeddedDocStatusStorage",
                                            NULL };
@@ -105,7 +113,7 @@ const rag_backend embedded_backend = {
     .options = options,
     .required = required,
     .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE |
-                RAG_FEATURE_CHECK | RAG_FEATURE_PENDING,
+                RAG_FEATURE_CHECK | RAG_FEATURE_COMPACT | RAG_FEATURE_BACKUP | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = embedded_open,
@@ -119,6 +127,8 @@ const rag_backend embedded_backend = {
     .abort = db_abort,
     .publish = embedded_publish,
     .optimize = embedded_optimize,
+    .compact = embedded_compact,
+    .backup = db_backup,
     .kv = &embedded_kv,
     .vector = &embedded_vector,
     .graph = &embedded_graph,

@@ -1,0 +1,165 @@
+/* Giving the space of deleted rows back to the file system.
+ *
+ * A store of today keeps track of its pages (auto_vacuum=INCREMENTAL): the last pages move to free
+ * places and the file is cut. That goes in steps of STEP_PAGES, each a commit of its own, with the
+ * turn given back in between, so writers get in and a step that was made stays made. The log is
+ * moved into the file as it fills, and emptied at the end, which is when the file shrinks.
+ * A store that was upgraded from version 1 has no such account of its pages and is written anew
+ * once (VACUUM), under the turn: that takes the store's size twice, in the log and in SQLite's
+ * temporary file, and either happens whole or not at all. Steps suffice from then on.
+ *
+ * When it is cancelled the log is emptied as well, within a short time: what was done is given back. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "core/alloc.h"
+#include "core/os.h"
+#include "db_internal.h"
+#include "stores.h"
+
+enum { STEP_PAGES = 256 };
+enum { LAST_CHECKPOINT_MS = 2000 };
+enum { AUTO_VACUUM_INCREMENTAL = 2 };
+
+static uint64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Of the database and its log. */
+static rag_status measure(const struct db *db, uint64_t *bytes, rag_error *err)
+{
+    char *log = os_join(db->directory, DB_FILE "-wal");
+    if (!log)
+        return rag_fail_memory(err);
+    *bytes = size_of(db->path) + size_of(log);
+    rag_free(log);
+    return RAG_OK;
+}
+
+static rag_status free_pages(struct db *db, sqlite3_int64 *pages, rag_error *err)
+{
+    return connection_int(db->writer, "PRAGMA freelist_count", pages, err);
+}
+
+/* One commit of at most STEP_PAGES; *left: the free pages that remain. The turn is held. */
+static rag_status step_under_turn(struct db *db, sqlite3_int64 *left, rag_error *err)
+{
+    char sql[64];
+    RAG_TRY(free_pages(db, left, err));
+    if (!*left)
+        return RAG_OK;
+    RAG_TRY(writer_begin(db, 0, err));
+    (void)snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", STEP_PAGES);
+    const rag_status status = connection_exec(db->writer, sql, err);
+    if (status != RAG_OK) {
+        writer_rollback(db->writer);
+        return status;
+    }
+    RAG_TRY(writer_commit(db, 0, err));
+    return free_pages(db, left, err);
+}
+
+static rag_status step(const rag_call *call, sqlite3_int64 *left, rag_error *err)
+{
+    struct db *db = call->self;
+    RAG_TRY(turn_take(db, call->ctx, err));
+    const rag_status status = step_under_turn(db, left, err);
+    if (status == RAG_OK)
+        checkpoint_if_due(db, call->ctx);
+    turn_leave(db);
+    return status;
+}
+
+/* As many pages as were free at the beginning: others may go on deleting for ever. */
+static rag_status compact_in_steps(const rag_call *call, sqlite3_int64 free_at_begin,
+                                   rag_error *err)
+{
+    const uint64_t total = (uint64_t)free_at_begin;
+    sqlite3_int64 left = free_at_begin;
+    for (uint64_t done = 0; left > 0 && done < total;) {
+        context_progress(call->ctx, "compact", done, total, 0, 0);
+        RAG_TRY(context_check(call->ctx, err));
+        RAG_TRY(step(call, &left, err));
+        done = done + STEP_PAGES < total ? done + STEP_PAGES : total;
+        context_progress(call->ctx, "compact", done, total, 0, 0);
+    }
+    return RAG_OK;
+}
+
+static rag_status rewrite_under_turn(struct connection *c, rag_error *err)
+{
+    /* not in memory: it is as large as the store */
+    RAG_TRY(connection_exec(c, "PRAGMA temp_store=FILE; PRAGMA auto_vacuum=INCREMENTAL", err));
+    statements_reset(c->base.statements);
+    const rag_status status = connection_exec(c, "VACUUM", err);
+    (void)sqlite3_exec(c->base.sqlite, "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
+    return status;
+}
+
+static rag_status rewrite(const rag_call *call, rag_error *err)
+{
+    struct db *db = call->self;
+    context_progress(call->ctx, "rewrite", 0, 1, 0, 0);
+    RAG_TRY(turn_take(db, call->ctx, err));
+    const rag_status status = rewrite_under_turn(db->writer, err);
+    if (status == RAG_OK)
+        checkpoint_if_due(db, call->ctx);
+    turn_leave(db);
+    if (status == RAG_OK)
+        context_progress(call->ctx, "rewrite", 1, 1, 0, 0);
+    return status;
+}
+
+static rag_status look_at_pages(const rag_call *call, sqlite3_int64 *mode, sqlite3_int64 *pages,
+                                rag_error *err)
+{
+    struct db_conn *conn = NULL;
+    RAG_TRY(db_read_begin(call, &conn, err));
+    rag_status status = connection_int(connection_of(conn), "PRAGMA auto_vacuum", mode, err);
+    if (status == RAG_OK)
+        status = connection_int(connection_of(conn), "PRAGMA freelist_count", pages, err);
+    db_read_end(call, conn);
+    return status;
+}
+
+/* The file gets shorter only here. Nobody's cancelling any more, but not for long either. */
+static rag_status empty_log(const rag_call *call, rag_error *err)
+{
+    rag_context ctx = *call->ctx;
+    rag_call own = *call;
+    ctx.cancel = NULL;
+    ctx.deadline_ns = rag_deadline_in_ms(LAST_CHECKPOINT_MS);
+    own.ctx = &ctx;
+    return db_checkpoint(&own, err);
+}
+
+static rag_status give_back(const rag_call *call, rag_error *err)
+{
+    sqlite3_int64 mode = 0, pages = 0;
+    RAG_TRY(look_at_pages(call, &mode, &pages, err));
+    const rag_status status =
+        mode == AUTO_VACUUM_INCREMENTAL ? compact_in_steps(call, pages, err) : rewrite(call, err);
+    if (status == RAG_OK)
+        return db_checkpoint(call, err);
+    (void)empty_log(call, NULL);
+    return status;
+}
+
+rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err)
+{
+    struct db *db = call->self;
+    uint64_t before = 0, after = 0;
+    if (call->txn)
+        return rag_fail(err, RAG_E_INVALID, "%s is not compacted inside a transaction", db->path);
+    if (db->build)
+        return rag_fail(err, RAG_E_INVALID, "the store that is built for %s is compact already",
+                        db->path);
+    RAG_TRY(measure(db, &before, err));
+    RAG_TRY(give_back(call, err));
+    RAG_TRY(measure(db, &after, err));
+    if (freed_bytes)
+        *freed_bytes = before > after ? before - after : 0;
+    return RAG_OK;
+}
