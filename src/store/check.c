@@ -610,11 +610,24 @@ static const struct invariant INVARIANTS[] = {
       0 },
 };
 
+/* An empty side: is it that everything was lost, or does the store not have such things? A program
+ * may keep documents or vectors alone; texts and chunks go together. */
+static rag_status is_in_use(struct check *check, const struct side *side, uint64_t *used,
+                            rag_error *err)
+{
+    static const struct side TEXTS[] = { { PLACE_KV, "full_docs" }, { PLACE_KV, "text_chunks" } };
+    for (size_t i = 0; i < 2 && side->place == PLACE_KV && !*used; i++)
+        RAG_TRY(count_side(check, &TEXTS[i], used, err));
+    return RAG_OK;
+}
+
 static rag_status look(struct check *check, const struct invariant *i, rag_error *err)
 {
     uint64_t from, to;
     RAG_TRY(count_side(check, &i->from, &from, err));
     RAG_TRY(count_side(check, &i->to, &to, err));
+    if (!to)
+        RAG_TRY(is_in_use(check, &i->to, &to, err));
     if (!from || !to) /* nothing to ask, or nobody */
         return RAG_OK;
     if (i->by_names)

@@ -177,6 +177,7 @@ static rag_status check_columns(struct check_run *run, rag_error *err)
     sqlite3_stmt *stmt;
     int more;
     RAG_TRY(db_prepare(run->conn, SQL_DOCS, &stmt, err));
+    (void)sqlite3_bind_int64(stmt, 1, 0);
     for (size_t i = 0;; i++) {
         int mended = 0;
         if (i % CHECK_EVERY == 0)
