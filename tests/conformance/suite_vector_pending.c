@@ -434,7 +434,7 @@ static void vector_24_bad_vectors_name_their_row(struct env *e)
     defer_numbered(e, 3);
     m.leave_out = 1; /* a vector less than texts */
     flush_fails(e, &m, 10, 1, RAG_E_INVALID, &f);
-    expect_message(e, "id-00002");
+    expect_message(e, "the embedder gave vector 'id-00002'");
     m.leave_out = 0;
     m.infinite = 1;
     flush_fails(e, &m, 10, 1, RAG_E_INVALID, &f);

@@ -128,10 +128,13 @@ static void older_and_newer_tables_are_taken(void **state)
     struct broken b;
     struct driver d;
     copy_memory(&b);
+    b.backend.features &= ~(unsigned)(RAG_FEATURE_CACHE_LIMITS | RAG_FEATURE_PENDING);
     b.kv.struct_size = offsetof(rag_kv_table, filter_missing);
     b.graph.struct_size = offsetof(rag_graph_table, popular);
+    b.vector.struct_size = offsetof(rag_vector_table, pending_put);
     OK(registry_complete(&b.backend, &d, &err));
     assert_true(d.kv.filter_missing == fallback_kv_filter_missing);
+    assert_true(d.vector.pending_put == stub_pending_put);
     assert_true(d.graph.popular == fallback_graph_popular);
     assert_true(d.graph.view == fallback_graph_view);
     assert_true(d.backend.optimize == stub_optimize && d.backend.publish == stub_publish);
