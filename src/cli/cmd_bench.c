@@ -212,7 +212,8 @@ typedef struct bench_entry {
 static const bench_entry benches[] = {
     { "open", bench_open, 20, 0 },           { "search", bench_search, 100, 0 },
     { "expansion", bench_expansion, 50, 0 }, { "reads", bench_reads, 2000, 0 },
-    { "view", bench_view, 20, 0 },           { "update", bench_update, 20, 1 },
+    { "view", bench_view, 20, 0 },           { "labels", bench_labels, 100, 0 },
+    { "update", bench_update, 20, 1 },
 };
 
 static const bench_entry *find_bench(const char *name)
@@ -257,7 +258,8 @@ static int run_bench(invocation *in)
 {
     const bench_entry *entry = find_bench(word(in, 0));
     if (!entry) {
-        return misused(in, "'%s' is not one of open, search, expansion, reads, view, update",
+        return misused(in,
+                       "'%s' is not one of open, search, expansion, reads, view, labels, update",
                        word(in, 0));
     }
     if (entry->writes && !args_given(&in->args, "write")) {
@@ -301,6 +303,8 @@ const command bench_command = {
              "  expansion  the 40 best-known nodes with attributes, degrees and edges\n"
              "  reads      values by key, one at a time and by the hundred\n"
              "  view       parts of the graph of up to 1,000 nodes\n"
+             "  labels     search in labels by names and parts of names, and the 300\n"
+             "             best-known nodes\n"
              "  update     100 nodes, 100 edges, their vectors and 20 values made durable;\n"
              "             writes, and takes its rows away again at the end\n"
              "\n"

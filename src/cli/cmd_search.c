@@ -1,6 +1,6 @@
-/* ragstore search: the nearest rows of a vector space.
+/* ragstore search: the nearest rows of a vector space, or the nodes whose labels contain a text.
  *
- * Text cannot be searched for here, because the command has no embedding model; it searches with a
+ * Text cannot be searched for in a vector space, because the command has no embedding model; it searches with a
  * vector from a file, or with that of a row that is there. A row is named by its id; for entities
  * the name of the entity will do, found by reading the payloads, which takes a moment in a large
  * space but needs to know nothing about how LightRAG makes ids. */
@@ -265,8 +265,74 @@ static int search_store(const invocation *in, rag_store *store, search *s)
     return status == STATUS_OK ? answer(in, store, s) : status;
 }
 
+/* ---- labels ----------------------------------------------------------------------------------- */
+
+static void print_labels_json(const rag_result *rows)
+{
+    json_writer w = { 0 };
+    json_open(&w, NULL, '[', 1);
+    for (size_t i = 0; i < rag_result_count(rows); i++) {
+        const rag_row *row = rag_result_row(rows, i);
+        json_open(&w, NULL, '{', 0);
+        json_text(&w, "label", row->key);
+        json_double(&w, "score", (double)row->number);
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    json_end(&w);
+}
+
+static void print_labels(const rag_result *rows)
+{
+    text line = { 0 };
+    if (rag_result_count(rows) == 0) {
+        puts("nothing found");
+    }
+    for (size_t i = 0; i < rag_result_count(rows); i++) {
+        const rag_row *row = rag_result_row(rows, i);
+        text_clear(&line);
+        text_printf(&line, "%6lld  ", (long long)row->number);
+        text_add_shown(&line, row->key);
+        puts(line.data);
+    }
+    text_free(&line);
+}
+
+static int search_labels(const invocation *in)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = NULL;
+    rag_result *rows = NULL;
+    if (!args_given(&in->args, "text")) {
+        return misused(in, "labels are searched for a text: --text TEXT");
+    }
+    if (args_given(&in->args, "like") || args_given(&in->args, "vector")) {
+        return misused(in, "labels have no vectors: --text only");
+    }
+    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (rag_graph_search_labels(store, &in->ctx, rag_text(args_text(&in->args, "text", "")),
+                                (size_t)args_count(&in->args, "top", 10), &rows, &err) != RAG_OK) {
+        status = failed(&err);
+    } else if (in->json) {
+        print_labels_json(rows);
+    } else {
+        print_labels(rows);
+    }
+    rag_result_free(rows);
+    rag_store_close(store);
+    return status;
+}
+
+/* ---- the command ------------------------------------------------------------------------------ */
+
 static int run_search(invocation *in)
 {
+    if (strcmp(word(in, 1), "labels") == 0) {
+        return search_labels(in);
+    }
     search s = { .space_name = word(in, 1) };
     rag_store *store = NULL;
     int like = args_given(&in->args, "like");
@@ -319,7 +385,7 @@ static const option options[] = {
     { .name = "text",
       .kind = OPTION_TEXT,
       .value = "TEXT",
-      .help = "not possible yet: it needs an embedding model" },
+      .help = "the text that labels are to contain, whatever its case; for labels only" },
     { .name = "workspace",
       .kind = OPTION_TEXT,
       .value = "NAME",
@@ -329,19 +395,25 @@ static const option options[] = {
 
 const command search_command = {
     .name = "search",
-    .summary = "the rows whose vectors are nearest",
+    .summary = "the nearest rows of vectors, or labels with a text",
     .usage = "  ragstore search STORE chunks|entities|relationships\n"
              "                  (--like ID | --vector FILE [--raw]) [-k N]\n"
-             "                  [--min-score X] [--exact]\n",
+             "                  [--min-score X] [--exact]\n"
+             "  ragstore search STORE labels --text TEXT [-k N]\n",
     .about = "The score is what LightRAG calls distance: the cosine of the angle, so larger\n"
              "is nearer and 1 is the same direction. With --json: an array of\n"
-             "{\"id\", \"distance\", ...} with the members of the payload.\n",
+             "{\"id\", \"distance\", ...} with the members of the payload.\n"
+             "\n"
+             "labels finds the nodes whose labels contain a text, the best first: 1000 for\n"
+             "the whole label, 500 for its beginning, else 100 less its length, and 50 more\n"
+             "for the beginning of a word. With --json: an array of {\"label\", \"score\"}.\n",
     .options = options,
     .words_least = 2,
     .words_most = 2,
     .examples =
         "  ragstore search ./my.store entities --like Alice\n"
         "  ragstore search ./my.store chunks --like doc-1-chunk-000 -k 3 --json\n"
+        "  ragstore search ./my.store labels --text rabbit\n"
         "  my-embedder \"a mad tea party\" | ragstore search ./my.store chunks --vector -\n",
     .run = run_search,
 };

@@ -10,6 +10,7 @@ FIGURES = {
     "expansion": ["expansion.incident.median", "expansion.all.p95"],
     "reads": ["reads.text_chunks.one.median", "reads.llm_response_cache.hundred.median"],
     "view": ["view.whole.median", "view.from_node.median"],
+    "labels": ["labels.whole.median", "labels.one.p95", "labels.nothing.median", "labels.popular.median"],
 }
 
 

@@ -131,3 +131,24 @@ def test_unknown_space(ragstore, store):
     done = ragstore("search", store, "entites", "--like", "Alice", status=1)
     assert done.err == ("ragstore: no vector namespace 'entites' in this store\n"
                         "  did you mean entities? there is: chunks, entities, relationships\n")
+
+
+def test_labels(ragstore, store):
+    found = ragstore("search", store, "labels", "--text", " aLICE ", "--json").json
+    assert found[0] == {"label": "Alice", "score": 1000}
+    assert all("alice" in row["label"].lower() for row in found)
+    assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
+    assert len(ragstore("search", store, "labels", "--text", "a", "-k", "3", "--json").json) == 3
+    assert ragstore("search", store, "labels", "--text", "%", "--json").json == []
+
+
+def test_labels_for_reading(ragstore, store):
+    shown = ragstore("search", store, "labels", "--text", "alice")
+    assert shown.lines[0].split() == ["1000", "Alice"]
+    assert ragstore("search", store, "labels", "--text", "no such label").lines == ["nothing found"]
+
+
+def test_labels_want_a_text_and_nothing_else(ragstore, store):
+    assert "--text TEXT" in ragstore("search", store, "labels", status=2).err
+    assert "labels have no vectors" in \
+        ragstore("search", store, "labels", "--text", "a", "--like", "Alice", status=2).err
