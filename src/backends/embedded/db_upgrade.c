@@ -18,6 +18,7 @@
 typedef rag_status (*upgrade_step)(struct db_conn *conn, uint64_t *rows, rag_error *err);
 
 static const upgrade_step steps_1_to_2[] = {
+    docstatus_upgrade,
     graph_upgrade,
     NULL,
 };

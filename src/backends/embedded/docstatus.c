@@ -14,20 +14,22 @@
 #include "core/slice.h"
 #include "db.h"
 #include "dictionary.h"
+#include "docstatus_range.h"
 #include "schema.h"
 #include "stores.h"
 
-enum { MERGED_STATUSES_MAX = 32, SQL_BYTES_MAX = 16384 };
+enum { SQL_BYTES_MAX = 16384 };
 
 static const char SQL_FIND[] = "SELECT rowid, status, length(value) FROM doc WHERE id = ?1";
 static const char SQL_GET[] = "SELECT value FROM doc WHERE id = ?1";
 static const char SQL_ADD[] =
     "INSERT INTO doc(id, status, created_at, updated_at, file_path, file_path_order, track_id,"
-    " content_hash, is_duplicate, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    " content_hash, is_duplicate, original_id, has_journal, value)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 static const char SQL_SET[] =
     "UPDATE doc SET status = ?2, created_at = ?3, updated_at = ?4, file_path = ?5,"
-    " file_path_order = ?6, track_id = ?7, content_hash = ?8, is_duplicate = ?9, value = ?10"
-    " WHERE id = ?1";
+    " file_path_order = ?6, track_id = ?7, content_hash = ?8, is_duplicate = ?9,"
+    " original_id = ?10, has_journal = ?11, value = ?12 WHERE id = ?1";
 static const char SQL_DELETE[] = "DELETE FROM doc WHERE rowid = ?1";
 static const char SQL_COUNT_ADD[] = "INSERT INTO doc_count(status, n) VALUES (?1, ?2)"
                                     " ON CONFLICT(status) DO UPDATE SET n = n + ?2";
@@ -98,14 +100,16 @@ static rag_status write_doc(struct db_conn *conn, const rag_doc_fields *doc, con
     RAG_TRY(db_prepare(conn, sql, &stmt, err));
     db_bind_slice(stmt, 1, doc->id);
     db_bind_slice(stmt, 2, doc->status);
-    db_bind_slice_or_null(stmt, 3, doc->created_at);
+    db_bind_slice(stmt, 3, doc->created_at); /* never NULL: schema_doc.h */
     db_bind_slice_or_null(stmt, 4, doc->updated_at);
     db_bind_slice_or_null(stmt, 5, doc->file_path);
     db_bind_slice_or_null(stmt, 6, buffer_slice(path_order));
     db_bind_slice_or_null(stmt, 7, doc->track_id);
     db_bind_slice_or_null(stmt, 8, doc->content_hash);
     (void)sqlite3_bind_int(stmt, 9, doc->is_duplicate);
-    db_bind_slice(stmt, 10, stored);
+    db_bind_slice_or_null(stmt, 10, doc->original_id);
+    (void)sqlite3_bind_int(stmt, 11, doc->has_journal);
+    db_bind_slice(stmt, 12, stored);
     *stored_len = stored.len;
     return db_run(conn, stmt, err);
 }
@@ -380,9 +384,9 @@ static rag_status docstatus_page(const rag_call *call, const rag_doc_page *page,
                                  rag_error *err)
 {
     struct db_conn *conn;
-    if (page->status_count > MERGED_STATUSES_MAX)
+    if (page->status_count > DOCSTATUS_MERGED_MAX)
         return rag_fail(err, RAG_E_INVALID, "a page over %zu statuses, more than %d",
-                        page->status_count, MERGED_STATUSES_MAX);
+                        page->status_count, DOCSTATUS_MERGED_MAX);
     RAG_TRY(db_read_begin(call, &conn, err));
     const rag_status status = run_page(conn, page, out, err);
     db_read_end(call, conn);
@@ -398,4 +402,7 @@ const rag_docstatus_table embedded_docstatus = {
     .page = docstatus_page,
     .scan = docstatus_scan,
     .drop = docstatus_drop,
+    .range = docstatus_range,
+    .range_records = docstatus_range_records,
+    .conflicts = docstatus_conflicts,
 };

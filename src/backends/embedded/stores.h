@@ -11,6 +11,11 @@ extern const rag_vector_table embedded_vector;
 extern const rag_graph_table embedded_graph;
 extern const rag_docstatus_table embedded_docstatus;
 
+/* docstatus_upgrade.c. Fill the columns of document rows that version 1 did not have; for
+ * db_upgrade.c. */
+struct db_conn;
+rag_status docstatus_upgrade(struct db_conn *conn, uint64_t *rows, rag_error *err);
+
 /* A space of fewer rows has no index: a walk over them is as fast. */
 #define VECTOR_INDEX_MIN_ROWS 1024
 
@@ -19,6 +24,10 @@ rag_status vector_index_optimize(const rag_call *call, rag_error *err);
 /* The same in passing, after a flush, when so many rows are covered by no index that searches
  * suffer: the cost is that of the rows written since. */
 rag_status vector_index_after_flush(const rag_call *call, rag_error *err);
+
+/* kv_limits.c. Delete what is past its time in caches with a time to live; adds to *removed. */
+struct db_write;
+rag_status kv_remove_expired(struct db_write *w, uint64_t *removed, rag_error *err);
 
 /* Remove index files that the database does not name and nobody is making. */
 void vector_index_remove_garbage(const rag_call *call);
