@@ -92,9 +92,9 @@ struct conformance_suite {
     const struct conformance_case *cases; /* NULL-name-ended */
 };
 
-extern const struct conformance_case kv_cases[], kv_value_cases[], vector_cases[],
+extern const struct conformance_case kv_cases[], kv_value_cases[], kv_limit_cases[], vector_cases[],
     vector_search_cases[], vector_pending_cases[], thread_pending_cases[], graph_cases[],
-    graph_view_cases[], graph_label_cases[], docstatus_cases[], shared_cases[], store_cases[],
+    graph_view_cases[], graph_label_cases[], docstatus_cases[], docstatus_more_cases[], shared_cases[], store_cases[],
     txn_cases[], thread_cases[];
 
 #define CASE(kind, name) { #name, kind##_##name, 0 }

@@ -17,6 +17,7 @@
 static const struct conformance_suite suites[] = {
     { "kv", HAS_KV, kv_cases },
     { "kv", HAS_KV, kv_value_cases },
+    { "kv", HAS_KV, kv_limit_cases },
     { "vector", HAS_VECTOR, vector_cases },
     { "vector", HAS_VECTOR, vector_search_cases },
     { "vector", HAS_VECTOR, vector_pending_cases },
@@ -24,6 +25,7 @@ static const struct conformance_suite suites[] = {
     { "graph", HAS_GRAPH, graph_view_cases },
     { "graph", HAS_GRAPH, graph_label_cases },
     { "docstatus", HAS_DOCSTATUS, docstatus_cases },
+    { "docstatus", HAS_DOCSTATUS, docstatus_more_cases },
     { "shared", HAS_KV, shared_cases },
     { "store", HAS_ALL, store_cases },
     { "txn", HAS_ALL, txn_cases },
