@@ -237,6 +237,47 @@ rag_status rag_kv_count(rag_store *store, const rag_context *ctx, const char *na
     return c.driver->kv.count(&c.call, name_space, count, err);
 }
 
+/* A cache by its name, as LightRAG names them. */
+static rag_status check_cache(const char *name_space, rag_error *err)
+{
+    if (!slice_ends_with(rag_text(name_space), "_cache"))
+        return rag_fail(err, RAG_E_INVALID,
+                        "namespace '%s' is no cache: bounds are for names that end in '_cache'",
+                        name_space);
+    return RAG_OK;
+}
+
+rag_status rag_kv_set_limits(rag_store *store, const rag_context *ctx, const char *name_space,
+                             const rag_kv_limits *limits, rag_error *err)
+{
+    struct store_call c;
+    rag_kv_limits full = RAG_KV_LIMITS_INIT;
+    RAG_TRY(store_enter_kind(store, ctx, STORE_KV, name_space, STORE_WRITE, &c, err));
+    RAG_TRY(check_cache(name_space, err));
+    RAG_TRY(copy_options(limits, sizeof full, &full, sizeof full, "rag_kv_limits", err));
+    if (full.ttl_s < 0)
+        return rag_fail(err, RAG_E_INVALID, "a time to live of %lld seconds",
+                        (long long)full.ttl_s);
+    return c.driver->kv.set_limits(&c.call, name_space, &full, err);
+}
+
+rag_status rag_kv_get_limits(rag_store *store, const rag_context *ctx, const char *name_space,
+                             rag_kv_limits *out, rag_error *err)
+{
+    struct store_call c;
+    rag_kv_limits found = RAG_KV_LIMITS_INIT;
+    RAG_TRY(store_enter_kind(store, ctx, STORE_KV, name_space, STORE_READ, &c, err));
+    RAG_TRY(check_out(out, err));
+    RAG_TRY(check_cache(name_space, err));
+    RAG_TRY(copy_options(out, sizeof found, &found, sizeof found, "rag_kv_limits", err));
+    found.max_bytes = 0;
+    found.ttl_s = 0;
+    RAG_TRY(c.driver->kv.get_limits(&c.call, name_space, &found, err));
+    out->max_bytes = found.max_bytes;
+    out->ttl_s = found.ttl_s;
+    return RAG_OK;
+}
+
 rag_status rag_kv_drop(rag_store *store, const rag_context *ctx, const char *name_space,
                        rag_error *err)
 {

@@ -112,8 +112,9 @@ const rag_backend embedded_backend = {
     .class_names = class_names,
     .options = options,
     .required = required,
-    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE |
-                RAG_FEATURE_CHECK | RAG_FEATURE_COMPACT | RAG_FEATURE_BACKUP | RAG_FEATURE_PENDING,
+    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_CACHE_LIMITS | RAG_FEATURE_BUILD |
+                RAG_FEATURE_OPTIMIZE | RAG_FEATURE_CHECK | RAG_FEATURE_COMPACT |
+                RAG_FEATURE_BACKUP | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = embedded_open,

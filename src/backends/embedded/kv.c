@@ -10,15 +10,18 @@
 #include "core/slice_index.h"
 #include "db.h"
 #include "dictionary.h"
+#include "kv_limits.h"
 #include "schema.h"
 #include "stores.h"
 
 static const char SQL_GET[] =
     "SELECT value, created_at, updated_at FROM kv WHERE namespace = ?1 AND key = ?2";
 static const char SQL_FIND[] =
-    "SELECT id, created_at, length(value) FROM kv WHERE namespace = ?1 AND key = ?2";
+    "SELECT id, created_at, length(value), updated_at FROM kv WHERE namespace = ?1 AND key = ?2";
 static const char SQL_HAS[] =
     "SELECT 1 FROM kv INDEXED BY kv_key WHERE namespace = ?1 AND key = ?2";
+static const char SQL_HAS_SINCE[] =
+    "SELECT 1 FROM kv WHERE namespace = ?1 AND key = ?2 AND updated_at > ?3";
 static const char SQL_ADD[] =
     "INSERT INTO kv(namespace, key, created_at, updated_at, value) VALUES(?1, ?2, ?3, ?4, ?5)";
 static const char SQL_SET[] =
@@ -26,7 +29,7 @@ static const char SQL_SET[] =
 static const char SQL_DELETE[] = "DELETE FROM kv WHERE id = ?1";
 static const char SQL_SCAN[] =
     "SELECT key, value, created_at, updated_at FROM kv WHERE namespace = ?1 AND key > ?2"
-    " ORDER BY key LIMIT ?3";
+    " AND updated_at > ?4 ORDER BY key LIMIT ?3";
 static const char SQL_CLEAR[] = "DELETE FROM kv WHERE namespace = ?1";
 
 enum { CHECK_EVERY = 256 };                   /* items between looks at the deadline */
@@ -66,14 +69,14 @@ static rag_status append_absent(const rag_call *call, rag_slice key, rag_result 
 }
 
 static rag_status get_one(const rag_call *call, struct db_conn *conn, sqlite3_int64 space,
-                          rag_slice key, rag_result *out, rag_error *err)
+                          int64_t oldest, rag_slice key, rag_result *out, rag_error *err)
 {
     sqlite3_stmt *stmt;
     int found;
     RAG_TRY(prepare_for_key(conn, SQL_GET, space, key, &stmt, err));
     RAG_TRY(db_step(conn, stmt, &found, err));
     rag_status status;
-    if (found)
+    if (found && sqlite3_column_int64(stmt, 2) > oldest)
         status =
             append_value(call, conn, key, db_column_slice(stmt, 0), sqlite3_column_int64(stmt, 1),
                          sqlite3_column_int64(stmt, 2), out, err);
@@ -87,10 +90,12 @@ static rag_status get_in(const rag_call *call, struct db_conn *conn, const char 
                          const rag_slice *keys, size_t n, rag_result *out, rag_error *err)
 {
     sqlite3_int64 space;
+    struct kv_bounds bounds;
     RAG_TRY(db_namespace_find(conn, NAMESPACE_KV, name, &space, err));
+    RAG_TRY(kv_bounds_read(conn, name, space, &bounds, err));
     for (size_t i = 0; i < n; i++) {
         RAG_TRY(check_now_and_then(call, i, err));
-        RAG_TRY(get_one(call, conn, space, keys[i], out, err));
+        RAG_TRY(get_one(call, conn, space, bounds.oldest, keys[i], out, err));
     }
     return RAG_OK;
 }
@@ -106,11 +111,14 @@ static rag_status kv_get_many(const rag_call *call, const char *name_space, cons
 }
 
 static rag_status missing_one(const rag_call *call, struct db_conn *conn, sqlite3_int64 space,
-                              rag_slice key, rag_result *out, rag_error *err)
+                              const struct kv_bounds *bounds, rag_slice key, rag_result *out,
+                              rag_error *err)
 {
     sqlite3_stmt *stmt;
     int found;
-    RAG_TRY(prepare_for_key(conn, SQL_HAS, space, key, &stmt, err));
+    RAG_TRY(prepare_for_key(conn, bounds->ttl_s ? SQL_HAS_SINCE : SQL_HAS, space, key, &stmt, err));
+    if (bounds->ttl_s)
+        (void)sqlite3_bind_int64(stmt, 3, bounds->oldest);
     RAG_TRY(db_step(conn, stmt, &found, err));
     (void)sqlite3_reset(stmt);
     return found ? RAG_OK : append_absent(call, key, out, err);
@@ -120,15 +128,18 @@ static rag_status missing_in(const rag_call *call, struct db_conn *conn, const c
                              const rag_slice *keys, size_t n, rag_result *out, rag_error *err)
 {
     struct slice_index asked = SLICE_INDEX_INIT;
+    struct kv_bounds bounds;
     sqlite3_int64 space;
     rag_status status = db_namespace_find(conn, NAMESPACE_KV, name, &space, err);
+    if (status == RAG_OK)
+        status = kv_bounds_read(conn, name, space, &bounds, err);
     for (size_t i = 0; i < n && status == RAG_OK; i++) {
         size_t before;
         status = check_now_and_then(call, i, err);
         if (status == RAG_OK)
             status = slice_index_put(&asked, keys[i], i, &before, err);
         if (status == RAG_OK && before == SLICE_INDEX_NONE)
-            status = missing_one(call, conn, space, keys[i], out, err);
+            status = missing_one(call, conn, space, &bounds, keys[i], out, err);
     }
     slice_index_free(&asked);
     return status;
@@ -151,9 +162,12 @@ static rag_status scan_in(const rag_call *call, struct db_conn *conn, const char
 {
     sqlite3_int64 space;
     sqlite3_stmt *stmt;
+    struct kv_bounds bounds;
     RAG_TRY(db_namespace_find(conn, NAMESPACE_KV, name, &space, err));
+    RAG_TRY(kv_bounds_read(conn, name, space, &bounds, err));
     RAG_TRY(prepare_for_key(conn, SQL_SCAN, space, after, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 3, (sqlite3_int64)limit + 1);
+    (void)sqlite3_bind_int64(stmt, 4, bounds.oldest);
     size_t bytes = 0;
     for (size_t i = 0;; i++) {
         int has_row;
@@ -186,14 +200,19 @@ static rag_status kv_count(const rag_call *call, const char *name_space, uint64_
 {
     struct db_conn *conn;
     sqlite3_int64 space;
-    uint64_t rows = 0;
+    struct kv_bounds bounds;
+    uint64_t rows = 0, expired = 0;
     RAG_TRY(db_read_begin(call, &conn, err));
     rag_status status = db_namespace_find(conn, NAMESPACE_KV, name_space, &space, err);
     if (status == RAG_OK)
         status = db_namespace_rows(conn, space, &rows, err);
+    if (status == RAG_OK)
+        status = kv_bounds_read(conn, name_space, space, &bounds, err);
+    if (status == RAG_OK)
+        status = kv_written_expired(conn, space, &bounds, &expired, err);
     db_read_end(call, conn);
     if (status == RAG_OK)
-        *count = space ? rows : 0;
+        *count = space && rows > expired ? rows - expired : 0;
     return status;
 }
 
@@ -201,7 +220,7 @@ static rag_status kv_count(const rag_call *call, const char *name_space, uint64_
 
 struct existing {
     sqlite3_int64 id; /* 0: none */
-    int64_t created_at;
+    int64_t created_at, updated_at;
     sqlite3_int64 value_bytes;
 };
 
@@ -216,6 +235,7 @@ static rag_status find(struct db_conn *conn, sqlite3_int64 space, rag_slice key,
     if (found)
         *out = (struct existing){ .id = sqlite3_column_int64(stmt, 0),
                                   .created_at = sqlite3_column_int64(stmt, 1),
+                                  .updated_at = sqlite3_column_int64(stmt, 3),
                                   .value_bytes = sqlite3_column_int64(stmt, 2) };
     (void)sqlite3_reset(stmt);
     return RAG_OK;
@@ -253,15 +273,23 @@ static rag_status set(struct db_write *w, sqlite3_int64 space, const struct exis
     return db_write_count(w, space, 0, (sqlite3_int64)stored.len - old->value_bytes, err);
 }
 
-static rag_status put_one(struct db_write *w, sqlite3_int64 space, const rag_kv_item *item,
-                          int64_t now, rag_error *err)
+static rag_status put_one(struct db_write *w, sqlite3_int64 space, const struct kv_bounds *bounds,
+                          const rag_kv_item *item, int64_t now, rag_error *err)
 {
     struct existing old;
     rag_slice stored;
     RAG_TRY(find(w->conn, space, item->key, &old, err));
+    if (old.id && old.updated_at <= bounds->oldest)
+        old.created_at = now; /* it was gone for everybody */
     RAG_TRY(codec_encode(w->conn->codec, item->value, &stored, err));
-    return old.id ? set(w, space, &old, item, now, stored, err)
-                  : add(w, space, item, now, stored, err);
+    RAG_TRY(old.id ? set(w, space, &old, item, now, stored, err)
+                   : add(w, space, item, now, stored, err));
+    if (!bounds->limited)
+        return RAG_OK;
+    const sqlite3_int64 row = old.id ? old.id : sqlite3_last_insert_rowid(w->conn->sqlite);
+    if (old.id)
+        RAG_TRY(kv_written_remove(w->conn, space, old.updated_at, row, err));
+    return kv_written_add(w->conn, space, stored_time(item->updated_at, now), row, err);
 }
 
 static rag_status put_items(const rag_call *call, struct db_write *w, const char *name,
@@ -269,13 +297,15 @@ static rag_status put_items(const rag_call *call, struct db_write *w, const char
 {
     const int64_t now = (int64_t)time(NULL);
     sqlite3_int64 space;
+    struct kv_bounds bounds;
     RAG_TRY(db_namespace_make(w, NAMESPACE_KV, name, &space, err));
+    RAG_TRY(kv_bounds_read(w->conn, name, space, &bounds, err));
     RAG_TRY(dictionary_prepare(w, space, &items->value, sizeof *items, n, err));
     for (size_t i = 0; i < n; i++) {
         RAG_TRY(check_now_and_then(call, i, err));
-        RAG_TRY(put_one(w, space, &items[i], now, err));
+        RAG_TRY(put_one(w, space, &bounds, &items[i], now, err));
     }
-    return RAG_OK;
+    return kv_keep_bounds(w, space, &bounds, err);
 }
 
 static rag_status kv_put_many(const rag_call *call, const char *name_space,
@@ -287,8 +317,9 @@ static rag_status kv_put_many(const rag_call *call, const char *name_space,
     return db_write_end(&w, status, token, err);
 }
 
-static rag_status delete_one(struct db_write *w, sqlite3_int64 space, rag_slice key,
-                             uint64_t *deleted, rag_error *err)
+static rag_status delete_one(struct db_write *w, sqlite3_int64 space,
+                             const struct kv_bounds *bounds, rag_slice key, uint64_t *deleted,
+                             rag_error *err)
 {
     struct existing old;
     sqlite3_stmt *stmt;
@@ -298,7 +329,9 @@ static rag_status delete_one(struct db_write *w, sqlite3_int64 space, rag_slice 
     RAG_TRY(db_prepare(w->conn, SQL_DELETE, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, old.id);
     RAG_TRY(db_run(w->conn, stmt, err));
-    (*deleted)++;
+    if (bounds->limited)
+        RAG_TRY(kv_written_remove(w->conn, space, old.updated_at, old.id, err));
+    *deleted += old.updated_at > bounds->oldest;
     return db_write_count(w, space, -1, -((sqlite3_int64)key.len + old.value_bytes), err);
 }
 
@@ -306,10 +339,12 @@ static rag_status delete_in(const rag_call *call, struct db_write *w, const char
                             const rag_slice *keys, size_t n, uint64_t *deleted, rag_error *err)
 {
     sqlite3_int64 space;
+    struct kv_bounds bounds;
     RAG_TRY(db_namespace_find(w->conn, NAMESPACE_KV, name, &space, err));
+    RAG_TRY(kv_bounds_read(w->conn, name, space, &bounds, err));
     for (size_t i = 0; i < n && space; i++) {
         RAG_TRY(check_now_and_then(call, i, err));
-        RAG_TRY(delete_one(w, space, keys[i], deleted, err));
+        RAG_TRY(delete_one(w, space, &bounds, keys[i], deleted, err));
     }
     return RAG_OK;
 }
@@ -334,6 +369,7 @@ static rag_status drop_in(struct db_write *w, const char *name, rag_error *err)
     RAG_TRY(db_namespace_find(w->conn, NAMESPACE_KV, name, &space, err));
     if (!space)
         return RAG_OK;
+    RAG_TRY(kv_written_clear(w->conn, space, err));
     RAG_TRY(db_prepare(w->conn, SQL_CLEAR, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, space);
     RAG_TRY(db_run(w->conn, stmt, err));
@@ -356,4 +392,6 @@ const rag_kv_table embedded_kv = {
     .count = kv_count,
     .drop = kv_drop,
     .filter_missing = kv_filter_missing,
+    .set_limits = kv_set_limits,
+    .get_limits = kv_get_limits,
 };

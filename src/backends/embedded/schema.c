@@ -45,7 +45,7 @@ const char *const schema_create[] = {
     "CREATE TABLE kv("
     "  id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key BLOB NOT NULL,"
     "  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, value BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX kv_key ON kv(namespace, key);"
+    "CREATE UNIQUE INDEX kv_key ON kv(namespace, key);" SCHEMA_KV_LIMITS
 
     "CREATE TABLE graph_node("
     "  label BLOB PRIMARY KEY, id INTEGER NOT NULL, degree INTEGER NOT NULL) WITHOUT ROWID;"

@@ -37,6 +37,15 @@ enum {
 /* (id + 1) << SLOT_BITS, times PARTS_MAX, has to stay a row id. */
 #define SCHEMA_SPACE_ID_MAX 131070
 
+/* Bounds of caches; kv_written has a row for each row of a namespace with bounds. */
+#define SCHEMA_KV_LIMITS                                           \
+    "CREATE TABLE kv_limit("                                       \
+    "  namespace INTEGER PRIMARY KEY, max_bytes INTEGER NOT NULL," \
+    "  ttl_s INTEGER NOT NULL);"                                   \
+    "CREATE TABLE kv_written("                                     \
+    "  namespace INTEGER NOT NULL, updated_at INTEGER NOT NULL,"   \
+    "  row INTEGER NOT NULL, PRIMARY KEY(namespace, updated_at, row)) WITHOUT ROWID;"
+
 /* Everything that a new store needs: strings of statements, NULL-ended. */
 extern const char *const schema_create[];
 

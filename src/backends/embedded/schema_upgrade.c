@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "schema.h"
 #include "schema_doc.h"
 #include "schema_pending.h"
 
@@ -22,6 +23,9 @@ const char *const schema_upgrade_1_to_2[] = {
 
     /* labels packed for searching: graph_upgrade() fills it */
     "CREATE TABLE graph_label(block INTEGER PRIMARY KEY, labels BLOB NOT NULL);",
+
+    /* bounds of caches */
+    SCHEMA_KV_LIMITS,
 
     /* pending vectors */
     "ALTER TABLE vector_space ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;",

@@ -247,6 +247,7 @@ rag_status memory_write_space(struct write *w, enum kind kind, const char *name,
     if (old) {
         copy->rows = memory_map_retain(old->rows);
         copy->facts = old->facts;
+        copy->limits = old->limits;
     }
     copy->generation = w->work->token;
     w->changed[w->changed_count++] = copy;

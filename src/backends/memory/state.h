@@ -62,6 +62,7 @@ struct space {
     struct map rows;
     uint64_t generation;    /* token of the commit that changed it last */
     rag_vector_space facts; /* of KIND_VECTOR */
+    rag_kv_limits limits;   /* of KIND_KV */
     char name[];
 };
 
