@@ -111,7 +111,11 @@ rag_status json_reader_open_inside(struct json_reader *r, const char *name, json
 
 int json_reader_ran_out(const struct json_reader *r, int *after_comma)
 {
-    const int ended = r->at_end && (r->pos == r->end || r->in_string);
+    size_t i = r->pos; /* a number or a word that was cut has not been passed over */
+    while (i < r->end && (strchr("+-.", r->window[i]) || ((r->window[i] | 0x20u) - 'a') < 26u ||
+                          (r->window[i] - (unsigned)'0') < 10u))
+        i++;
+    const int ended = r->at_end && (i == r->end || r->in_string);
     *after_comma = ended && !r->in_string && r->comma &&
                    (r->state == JSON_STATE_NAME || r->state == JSON_STATE_VALUE);
     return ended;

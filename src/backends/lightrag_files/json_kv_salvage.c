@@ -33,6 +33,7 @@ struct kv_salvage {
     int last;                   /* the region ends with the file */
     int last_saved;             /* the row before the fault was whole */
     int truncated;
+    uint64_t fault; /* where reading ended: a row must lead past it */
 };
 
 static struct lightrag_damage *damage(const struct kv_salvage *s)
@@ -159,6 +160,7 @@ static rag_status read_chain(struct kv_salvage *s, int *clean, rag_error *err)
     }
     if (salvage_is_fault(status)) {
         const int out = json_reader_ran_out(&k->json, &comma);
+        s->fault = json_reader_offset(&k->json);
         *clean = !s->last && comma;
         s->truncated |= s->last && out;
         lightrag_row_abandon(k->job);
@@ -235,7 +237,8 @@ static rag_status probe(struct kv_salvage *s, uint64_t at, int *good, uint64_t *
         *good = status == RAG_OK && s->last;
     } else if (salvage_is_fault(status)) {
         (void)json_reader_ran_out(&r, &comma);
-        *good = (!s->last && comma) || (!s->indent && members && !s->truncated);
+        *good = (!s->last && comma) ||
+                (!s->indent && members && !s->truncated && json_reader_offset(&r) != s->fault);
     }
     json_reader_close(&r);
     if (status == RAG_OK || salvage_is_fault(status))
@@ -295,7 +298,7 @@ static rag_status note(struct kv_salvage *s, uint64_t next, int found, rag_error
         lost = 0;
     RAG_TRY(salvage_has_hole(s->k->job->input, from, next, &hole, err));
     damage(s)->at_least |= hole;
-    lightrag_damage_add(damage(s), from, next - from, lost, "%s", salvage_why(&s->why));
+    lightrag_damage_add(damage(s), from, next - from, lost, "%s", salvage_why_at(&s->why));
     return RAG_OK;
 }
 

@@ -162,7 +162,7 @@ static rag_status read_head(struct nano_salvage *s, uint64_t end, int found, rag
     RAG_TRY(status);
     s->n->dimension = sampled ? sampled : said;
     if (!whole) {
-        lightrag_damage_add(damage(s), 0, end, 0, "%s", salvage_why(&s->why));
+        lightrag_damage_add(damage(s), 0, end, 0, "%s", salvage_why_at(&s->why));
         damage(s)->at_least |= !found;
     } else if (said && sampled && said != sampled) {
         lightrag_damage_add(damage(s), 0, end, 0,
@@ -191,7 +191,7 @@ static rag_status read_tail(struct nano_salvage *s, uint64_t from, uint64_t size
     const int out = json_reader_ran_out(&s->n->json, &comma);
     damage(s)->at_least |= in_data && out;
     lightrag_damage_add(damage(s), from, size - from, 0, "%s%s",
-                        in_data ? "" : "behind the rows: ", salvage_why(&s->why));
+                        in_data ? "" : "behind the rows: ", salvage_why_at(&s->why));
     return RAG_OK;
 }
 
@@ -262,7 +262,7 @@ static rag_status salvage_record(struct nano_salvage *s, uint64_t from, uint64_t
     RAG_TRY(salvage_has_hole(n->job->input, from, to, &hole, err));
     n->index_unknown |= hole;
     damage(s)->at_least |= hole || cut;
-    lightrag_damage_add(damage(s), from, to - from, 1, "%s", salvage_why(&s->why));
+    lightrag_damage_add(damage(s), from, to - from, 1, "%s", salvage_why_at(&s->why));
     return RAG_OK;
 }
 

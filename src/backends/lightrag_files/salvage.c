@@ -175,3 +175,9 @@ const char *salvage_why(const rag_error *err)
     const char *end = byte ? strstr(byte, ": ") : NULL;
     return end ? end + 2 : err->message;
 }
+
+const char *salvage_why_at(const rag_error *err)
+{
+    const char *byte = strstr(err->message, " byte ");
+    return byte && strstr(byte, ": ") ? byte + 1 : err->message;
+}

@@ -67,6 +67,8 @@ rag_status salvage_has_hole(const struct lightrag_input *input, uint64_t from, u
 int salvage_is_fault(rag_status status);
 /* The message of such a failure without the name of the file, its line and the byte. */
 const char *salvage_why(const rag_error *err);
+/* The same with the byte. */
+const char *salvage_why_at(const rag_error *err);
 
 /* Fewer bytes than this cannot have been a row. */
 enum { SALVAGE_ROW_LEAST = 9 };
