@@ -171,6 +171,10 @@ FAULTS = [
      {"graph.adjacency", "graph.adjacency_orphan"}, True),
     ("adjacency-dangling", "alice", sql("INSERT INTO graph_adjacent(node, neighbour, edge) VALUES (987654, x'41', 1)"),
      {"graph.adjacency_orphan"}, True),
+    ("labels-lost", "alice", sql("DELETE FROM graph_label WHERE block = (SELECT min(block) FROM graph_label)"),
+     {"graph.labels"}, True),
+    ("labels-wrong", "alice", sql("UPDATE graph_label SET labels = labels || x'ff8041'"
+                                  " WHERE block = (SELECT min(block) FROM graph_label)"), {"graph.labels"}, True),
     ("document-column", "alice", sql("UPDATE doc SET file_path = x'78', track_id = NULL"), {"doc.columns"}, True),
     ("document-status", "alice", sql("UPDATE doc SET status = CAST('failed' AS BLOB)"),
      {"doc.columns", "doc.count"}, True),

@@ -4,8 +4,13 @@
  * derived from them. A degree is compared with the adjacency, which is one range of an index and
  * needs no sorting of all edges: where the adjacency is wrong, degrees are wrong as well, and both
  * say so. Adjacency is mended first. Called through the tables of check.h only. */
+#include <string.h>
+
 #include "check.h"
+#include "core/context.h"
+#include "core/slice.h"
 #include "schema.h"
+#include "stores.h"
 
 #define LABEL(column) "CAST(" column " AS TEXT)"
 
@@ -50,6 +55,87 @@ static const char *const SET_DEGREE[] = { "UPDATE graph_node SET degree = " DEGR
 static const char ALL_NODES[] = "SELECT count(*) FROM graph_node";
 static const char ALL_EDGES[] = "SELECT count(*) FROM graph_edge";
 static const char ALL_ADJACENT[] = "SELECT count(*) FROM graph_adjacent";
+
+/* ---- labels packed for searching: graph_labels.c has the layout ----------------------------------- */
+
+enum { BLOCK_NODES = 64, MARK = 0xff, NODE_BASE = 0x80, HEAD = 2 };
+
+static const char SQL_BLOCKS[] = "SELECT block, labels FROM graph_label ORDER BY block";
+static const char SQL_NODE[] = "SELECT id FROM graph_node WHERE label = ?1";
+static const char SQL_CLEAR_LABELS[] = "DELETE FROM graph_label";
+
+/* One entry: it has to be the label of that node, and the first one for it in its block. */
+static rag_status check_entry(struct check_run *run, sqlite3_int64 block,
+                              const unsigned char *entry, size_t len, uint64_t *seen,
+                              uint64_t *right, rag_error *err)
+{
+    const rag_slice label = slice_of(entry + HEAD, len > HEAD ? len - HEAD : 0);
+    const unsigned place = len >= HEAD ? (unsigned)entry[1] - NODE_BASE : BLOCK_NODES;
+    sqlite3_stmt *stmt;
+    int found;
+    RAG_TRY(db_prepare(run->conn, SQL_NODE, &stmt, err));
+    db_bind_slice(stmt, 1, label);
+    RAG_TRY(db_step(run->conn, stmt, &found, err));
+    const int holds = found && place < BLOCK_NODES && !(*seen >> place & 1) &&
+                      sqlite3_column_int64(stmt, 0) == block * BLOCK_NODES + place;
+    (void)sqlite3_reset(stmt);
+    if (!holds)
+        return check_violation(run, err, "'%.*s' in block %lld", RAG_SHOWN(label),
+                               (long long)block);
+    *seen |= UINT64_C(1) << place;
+    ++*right;
+    return RAG_OK;
+}
+
+static rag_status check_block(struct check_run *run, sqlite3_int64 block, rag_slice labels,
+                              uint64_t *right, rag_error *err)
+{
+    const unsigned char *p = labels.data, *end = p + labels.len;
+    uint64_t seen = 0;
+    if (labels.len == 0 || *p != MARK)
+        return check_violation(run, err, "block %lld", (long long)block);
+    while (p < end) {
+        const unsigned char *next = p + 1 < end ? memchr(p + 1, MARK, (size_t)(end - p) - 1) : NULL;
+        next = next ? next : end;
+        RAG_TRY(check_entry(run, block, p, (size_t)(next - p), &seen, right, err));
+        p = next;
+    }
+    return RAG_OK;
+}
+
+/* Made anew as a whole, as the upgrade makes it. */
+static rag_status mend_labels(struct db_conn *conn, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    uint64_t rows = 0;
+    RAG_TRY(db_prepare(conn, SQL_CLEAR_LABELS, &stmt, err));
+    RAG_TRY(db_run(conn, stmt, err));
+    return graph_upgrade(conn, &rows, err);
+}
+
+static rag_status check_labels(struct check_run *run, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    uint64_t right = 0;
+    int more;
+    if (run->mend)
+        return mend_labels(run->conn, err);
+    RAG_TRY(db_prepare(run->conn, SQL_BLOCKS, &stmt, err));
+    for (;;) {
+        RAG_TRY(context_check(run->call->ctx, err));
+        RAG_TRY(db_step(run->conn, stmt, &more, err));
+        if (!more)
+            break;
+        RAG_TRY(
+            check_block(run, sqlite3_column_int64(stmt, 0), db_column_slice(stmt, 1), &right, err));
+    }
+    (void)sqlite3_reset(stmt);
+    /* right entries are of different nodes: what is missing is the difference */
+    if (right < run->finding->checked)
+        return check_violation(run, err, "%llu nodes are in no block",
+                               (unsigned long long)(run->finding->checked - right));
+    return RAG_OK;
+}
 
 const struct check_invariant check_graph_invariants[] = {
     { .name = "graph.node_id",
@@ -110,5 +196,10 @@ const struct check_invariant check_graph_invariants[] = {
                                       " FROM graph_node WHERE degree <> " DEGREE,
       .checked = ALL_NODES,
       .repair = SET_DEGREE },
+    { .name = "graph.labels",
+      .what = "labels are packed for searching, each once",
+      .find = check_labels,
+      .checked = ALL_NODES,
+      .find_mends = 1 },
     { .name = NULL }
 };
