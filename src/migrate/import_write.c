@@ -1,6 +1,9 @@
 /* Batches into the store, one call of the public API for each: a batch is one transaction, and
  * everything that the API checks is checked. Nodes and edges are merged, because a GraphML file may
- * name one twice, or name an edge before the attributes of its ends. */
+ * name one twice, or name an edge before the attributes of its ends.
+ *
+ * What the store refuses ends the import. When salvaging, the batch is tried again row by row, so that
+ * a refused row is lost alone, with its reason. Runs on the writing thread of the import only. */
 #include <ragstore/docstatus.h>
 #include <ragstore/graph.h>
 #include <ragstore/kv.h>

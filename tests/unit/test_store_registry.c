@@ -130,6 +130,7 @@ static void older_and_newer_tables_are_taken(void **state)
     copy_memory(&b);
     b.backend.features &= ~(unsigned)(RAG_FEATURE_CACHE_LIMITS | RAG_FEATURE_PENDING);
     b.kv.struct_size = offsetof(rag_kv_table, filter_missing);
+    b.backend.features &= ~(unsigned)RAG_FEATURE_CACHE_LIMITS; /* younger than that */
     b.graph.struct_size = offsetof(rag_graph_table, popular);
     b.vector.struct_size = offsetof(rag_vector_table, pending_put);
     OK(registry_complete(&b.backend, &d, &err));
