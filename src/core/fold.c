@@ -4,14 +4,15 @@
  * is found here has to be what it finds. Why by code point: the mapping then keeps the number of
  * characters, on which scores depend, and needs no context; str.lower() differs only in U+0130 (two
  * characters there) and in the sigma at the end of a word, which is therefore folded to the usual
- * one on both sides. fold_text() works on whole blocks of labels at a time. Nearly all text is ASCII
- * or of a script without case, so it first writes the block with ASCII letters lowered, many bytes a
- * step, and notes whether anything needs the tables. Then other letters are lowered where they
- * stand; the few whose lower case is longer or shorter make it begin again, slowly. Lead bytes 0xe3 to 0xe9 and 0xeb to 0xed stand for U+3000 to U+9FFF
- * and U+B000 to U+DFFF: kana, Han and Hangul, where nothing has case. */
+ * one on both sides. fold_text() works on whole blocks of labels at a time: eight bytes a step where
+ * they are ASCII, and by a small table for alphabets of two bytes. Letters are lowered where they
+ * stand; the few whose lower case is longer or shorter make it begin again, slowly. Lead bytes 0xe3
+ * to 0xe9 and 0xeb to 0xed stand for U+3000 to U+9FFF and U+B000 to U+DFFF: kana, Han and Hangul,
+ * where nothing has case. */
 #include "fold.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -19,22 +20,26 @@
 #include "utf8.h"
 
 /* 1 for a byte that begins a character which may have another lower case. */
-static inline unsigned is_cased_lead(unsigned char c)
+static inline int is_cased_lead(unsigned char c)
 {
-    const unsigned caseless = (c >= 0xe3) & (c <= 0xed) & (c != 0xea);
-    return (c >= 0xc3) & (c <= 0xf4) & !caseless;
+    return c >= 0xc3 && c <= 0xf4 && !(c >= 0xe3 && c <= 0xed && c != 0xea);
 }
 
-/* ASCII letters lowered; 1 when the tables may have something to say. */
-static unsigned fold_ascii(const unsigned char *from, size_t len, unsigned char *to)
+enum { WORD = sizeof(uint64_t) };
+
+/* Write eight bytes with ASCII letters lowered; the top bits of those that begin other characters,
+ * which are 0xc0 to 0xf7. */
+static inline uint64_t lower_word(const unsigned char *from, char *to)
 {
-    unsigned char cased = 0;
-    for (size_t i = 0; i < len; i++) {
-        const unsigned char c = from[i];
-        to[i] = (unsigned char)(c + ((unsigned char)(c - 'A') < 26 ? 32 : 0));
-        cased = (unsigned char)(cased | is_cased_lead(c));
-    }
-    return cased;
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t word;
+    memcpy(&word, from, WORD);
+    const uint64_t low = word & ~tops;
+    const uint64_t from_a = low + ones * (0x80 - 'A'), behind_z = low + ones * (0x7f - 'Z');
+    const uint64_t lowered = word | (~word & (from_a ^ behind_z) & tops) >> 2;
+    memcpy(to, &lowered, WORD);
+    const uint64_t two = word & word << 1;
+    return two & ~(two << 2 & word << 4) & tops;
 }
 
 static unsigned decode(const unsigned char *p, size_t n)
@@ -59,30 +64,56 @@ enum { SHORT_CODES = 0x800 };
 static unsigned short lower_short[SHORT_CODES];
 static pthread_once_t lower_short_once = PTHREAD_ONCE_INIT;
 
+/* 0: its lower case does not have two bytes. */
 static void fill_lower_short(void)
 {
-    for (unsigned c = 0; c < SHORT_CODES; c++)
-        lower_short[c] = (unsigned short)(lower(c) < SHORT_CODES ? lower(c) : 0);
+    for (unsigned c = 0x80; c < SHORT_CODES; c++)
+        lower_short[c] =
+            (unsigned short)(lower(c) >= 0x80 && lower(c) < SHORT_CODES ? lower(c) : 0);
 }
 
-/* Lower the other letters where they stand; 0 when one of them has no room. */
+/* Fold the character at from[*i], which is not ASCII, and step over it (over one byte of what is no
+ * letter); 0 when its lower case has another length. */
+static inline int fold_one(const unsigned char *from, size_t len, size_t *i, char *to)
+{
+    const unsigned char *p = from + *i;
+    to += *i;
+    if (p[0] >= 0xc3 && p[0] <= 0xdf && len - *i > 1 && (p[1] & 0xc0) == 0x80) {
+        const unsigned small = lower_short[decode(p, 2)];
+        to[0] = (char)(0xc0 | (small >> 6));
+        to[1] = (char)(0x80 | (small & 0x3f));
+        *i += 2;
+        return small != 0;
+    }
+    const size_t n = is_cased_lead(p[0]) ? utf8_sequence(p, len - *i) : 1;
+    *to = (char)p[0];
+    *i += n > 1 ? n : 1;
+    return n < 2 || utf8_encode(lower(decode(p, n)), to) == n;
+}
+
+/* Fold every character where it stands; 0 when one of them does not fit there. */
 static int fold_in_place(const unsigned char *from, size_t len, char *to)
 {
-    for (size_t i = 0; i < len;) {
-        if (!is_cased_lead(from[i])) {
-            i++;
-            continue;
-        }
-        const size_t n = utf8_sequence(from + i, len - i);
-        const unsigned c = decode(from + i, n);
-        const unsigned small = n < 2 ? c : n == 2 ? lower_short[c] : lower(c);
-        char bytes[4];
-        if (small != c) {
-            if (!small || utf8_encode(small, bytes) != n)
+    size_t i = 0;
+    while (len - i >= WORD) {
+        uint64_t leads = lower_word(from + i, to + i);
+        size_t next = i + WORD;
+        for (; leads; leads &= leads - 1) {
+            size_t at = i + (size_t)__builtin_ctzll(leads) / 8;
+            if (!fold_one(from, len, &at, to))
                 return 0;
-            memcpy(to + i, bytes, n);
+            next = at > next ? at : next; /* a character may reach into the next word */
         }
-        i += n ? n : 1;
+        i = next;
+    }
+    while (i < len) {
+        if (from[i] >= 0x80) {
+            if (!fold_one(from, len, &i, to))
+                return 0;
+        } else {
+            to[i] = (char)(from[i] + (from[i] >= 'A' && from[i] <= 'Z' ? 32 : 0));
+            i++;
+        }
     }
     return 1;
 }
@@ -105,8 +136,6 @@ static size_t fold_slowly(const unsigned char *p, size_t len, char *out)
 size_t fold_text(const void *data, size_t len, char *out, int *same_widths)
 {
     *same_widths = 1;
-    if (!fold_ascii(data, len, (unsigned char *)out))
-        return len;
     (void)pthread_once(&lower_short_once, fill_lower_short);
     if (fold_in_place(data, len, out))
         return len;
