@@ -176,7 +176,7 @@ static rag_status read_head(struct nano_salvage *s, uint64_t end, int found, rag
 static rag_status read_tail(struct nano_salvage *s, uint64_t from, uint64_t size, rag_error *err)
 {
     uint32_t ignored = 0;
-    int whole = 0, comma = 0;
+    int whole = 0;
     enum json_event event;
     /* the reader of the last record stands there */
     rag_status status = json_reader_next(&s->n->json, &event, &s->why);
@@ -188,8 +188,7 @@ static rag_status read_tail(struct nano_salvage *s, uint64_t from, uint64_t size
     RAG_TRY(settle(s, status, err));
     if (whole)
         return RAG_OK;
-    const int out = json_reader_ran_out(&s->n->json, &comma);
-    damage(s)->at_least |= in_data && out;
+    damage(s)->at_least |= in_data;
     lightrag_damage_add(damage(s), from, size - from, 0, "%s%s",
                         in_data ? "" : "behind the rows: ", salvage_why_at(&s->why));
     return RAG_OK;
