@@ -123,3 +123,19 @@ def test_backup_has_the_same_rows(sparse, tmp_path):
     for db in databases:
         db.close()
     assert dumps[0] == dumps[1] and len(dumps[0]) > 400
+
+
+@pytest.mark.parametrize("option, remains", [("", True), ("?secure_delete=on", False)])
+def test_what_was_deleted_is_in_no_file(tmp_path, option, remains):
+    """The value is too short to be compressed, so that its text would be found."""
+    store, token = tmp_path / "store", "Xq7Zt9Lw3Bv5"
+    with Probe() as probe:
+        probe.open(f"{store}{option}")
+        for key, text in ("a", "before"), ("k", token), ("z", "behind"):
+            probe.ask("put", 0, key, text)
+        probe.ask("close", 0)
+        probe.open(store)    # another opener, who does not ask for it
+        probe.ask("fill", 0, "k", 300)    # longer: it does not go where the old one was
+        probe.finish()
+    run("compact", store)
+    assert any(token.encode() in file.read_bytes() for file in store.iterdir()) == remains

@@ -74,6 +74,7 @@ struct db {
     int read_only;
     int64_t lock_timeout_ms;
     int page_size;
+    int secure_delete;             /* 1, 0: what the opener asked for; -1: nothing */
     _Atomic(struct gate *) gate;   /* changes once, when a build is published */
     struct gate *build_gate;       /* the one before */
     struct connection *writer;     /* belongs to whoever has the turn; NULL when read-only */
@@ -141,6 +142,7 @@ void db_break(struct db *db, rag_status status, const char *reason);
 rag_status db_check_build(struct db *db, rag_error *err); /* RAG_OK when not spoiled */
 
 /* ---- db_open.c ---- */
+const char *db_secure_delete_sql(const struct db *db); /* puts db->secure_delete (0, 1) into meta */
 /* RAG_E_UNSUPPORTED for a network file system. */
 rag_status db_check_file_system(const char *directory, rag_error *err);
 

@@ -133,6 +133,7 @@ static rag_status new_db(const struct db_options *options, struct db **out, rag_
     db->lock_timeout_ms =
         options->lock_timeout_ms > 0 ? options->lock_timeout_ms : LIMIT_LOCK_TIMEOUT_MS;
     db->page_size = options->page_size ? options->page_size : PAGE_SIZE_DEFAULT;
+    db->secure_delete = options->secure_delete ? strcmp(options->secure_delete, "on") == 0 : -1;
     db->next_checkpoint_at = WAL_CHECKPOINT_BYTES;
     db->directory = rag_strdup(options->directory);
     db->path = os_join(options->directory, DB_FILE);
@@ -188,13 +189,60 @@ static rag_status create(struct db *db, const rag_context *ctx, rag_error *err)
     return status;
 }
 
+const char *db_secure_delete_sql(const struct db *db)
+{
+    return db->secure_delete == 1 ? "INSERT OR REPLACE INTO meta VALUES('secure_delete', 1)"
+                                  : "DELETE FROM meta WHERE key = 'secure_delete'";
+}
+
+/* Deleted rows are overwritten when the store says so. */
+static rag_status honour_secure_delete(struct connection *writer, rag_error *err)
+{
+    sqlite3_int64 on = 0;
+    RAG_TRY(
+        connection_int(writer, "SELECT count(*) FROM meta WHERE key = 'secure_delete'", &on, err));
+    return connection_exec(writer, on ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=OFF",
+                           err);
+}
+
 rag_status db_connect(struct db *db, const rag_context *ctx, rag_error *err)
 {
     struct connection *writer = NULL;
     RAG_TRY(connection_open(db, db->path, CONNECTION_WRITER, ctx, &writer, err));
     checkpoint_watch(writer);
     db->writer = writer;
-    return RAG_OK;
+    connection_serve(writer, ctx);
+    const rag_status status = honour_secure_delete(writer, err);
+    connection_serve(writer, NULL);
+    return status;
+}
+
+/* What the opener asked for goes into the store, where every later opener finds it. */
+static rag_status keep_secure_delete(struct db *db, const rag_context *ctx, rag_error *err)
+{
+    if (db->secure_delete < 0)
+        return RAG_OK;
+    RAG_TRY(turn_take(db, ctx, err));
+    rag_status status = writer_begin(db, 1, err);
+    if (status == RAG_OK) {
+        status = connection_exec(db->writer, db_secure_delete_sql(db), err);
+        if (status == RAG_OK)
+            status = writer_commit(db, 1, err);
+        else
+            writer_rollback(db->writer);
+        (void)connection_exec(db->writer, "PRAGMA synchronous=NORMAL", NULL);
+    }
+    if (status == RAG_OK)
+        status = honour_secure_delete(db->writer, err);
+    turn_leave(db);
+    return status;
+}
+
+/* Connected for writing: all that may have to be changed in a store that was there before. */
+static rag_status bring_up(struct db *db, const rag_context *ctx, rag_error *err)
+{
+    RAG_TRY(db_upgrade(db, ctx, err));
+    return keep_secure_delete(db, ctx, err);
 }
 
 /* A first reader at once: what is wrong with the file is said by open, not by the first read. */
@@ -221,7 +269,7 @@ static rag_status open_existing_only(struct db *db, const rag_context *ctx, rag_
     RAG_TRY(open_gate(db, err));
     build_remove_dead(db->directory);
     RAG_TRY(db_connect(db, ctx, err));
-    return db_upgrade(db, ctx, err);
+    return bring_up(db, ctx, err);
 }
 
 static rag_status open_or_create(struct db *db, const rag_context *ctx, rag_error *err)
@@ -240,7 +288,7 @@ static rag_status open_or_create(struct db *db, const rag_context *ctx, rag_erro
     if (!found)
         RAG_TRY(create(db, ctx, err));
     RAG_TRY(db_connect(db, ctx, err));
-    return db_upgrade(db, ctx, err);
+    return bring_up(db, ctx, err);
 }
 
 /* ---- open and close ------------------------------------------------------------------------------------- */

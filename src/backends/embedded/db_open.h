@@ -10,7 +10,8 @@ struct db_options {
     const char *directory; /* of the workspace */
     unsigned flags;        /* RAG_OPEN_* */
     int64_t lock_timeout_ms;
-    int page_size; /* 0: the default; only for a store that is created */
+    int page_size;             /* 0: the default; only for a store that is created */
+    const char *secure_delete; /* "on", "off": from now on, for every process; NULL: as it is */
 };
 
 rag_status db_open(const struct db_options *options, const rag_context *ctx, struct db **out,

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "core/alloc.h"
@@ -32,6 +33,16 @@ static rag_status read_page_size(const rag_backend_config *config, int *out, rag
     return RAG_OK;
 }
 
+static rag_status read_secure_delete(const rag_backend_config *config, const char **out,
+                                     rag_error *err)
+{
+    const char *text = config->option ? config->option(config->options, "secure_delete") : NULL;
+    *out = text && *text ? text : NULL;
+    if (*out && strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+        return rag_fail(err, RAG_E_INVALID, "option secure_delete '%.40s' is not on or off", text);
+    return RAG_OK;
+}
+
 static rag_status embedded_open(const rag_host *host, const rag_backend_config *config,
                                 const rag_context *ctx, void **self, rag_error *err)
 {
@@ -39,6 +50,7 @@ static rag_status embedded_open(const rag_host *host, const rag_backend_config *
     struct db_options options = { .flags = config->flags,
                                   .lock_timeout_ms = config->lock_timeout_ms };
     RAG_TRY(read_page_size(config, &options.page_size, err));
+    RAG_TRY(read_secure_delete(config, &options.secure_delete, err));
     const char *workspace = config->workspace ? config->workspace : "";
     char *directory =
         *workspace ? os_join(config->location, workspace) : rag_strdup(config->location);
@@ -102,7 +114,7 @@ static rag_status embedded_compact(const rag_call *call, uint64_t *freed_bytes, 
 static const char *const class_names[] = { "EmbeddedKVStorage", "EmbeddedVectorStorage",
                                            "EmbeddedGraphStorage", "EmbeddedDocStatusStorage",
                                            NULL };
-static const char *const options[] = { "page_size", NULL };
+static const char *const options[] = { "page_size", "secure_delete", NULL };
 static const char *const required[] = { NULL };
 
 const rag_backend embedded_backend = {
