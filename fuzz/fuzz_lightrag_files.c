@@ -1,4 +1,5 @@
-/* The readers of LightRAG's files over any bytes. The first byte chooses the reader and the second
+/* The readers of LightRAG's files over any bytes. The first byte chooses the reader and whether it
+ * salvages (bit 2), and the second
  * into which pieces the file is cut. Two runs, one in these pieces and one whole, must end with the
  * same status and, when that is success, have given the same rows. */
 #include <stdint.h>
@@ -78,7 +79,7 @@ static rag_status run(unsigned which, struct file file, struct sum *sum)
     const struct lightrag_sink sink = { sum, take };
     struct lightrag_summary summary = LIGHTRAG_SUMMARY_INIT;
     struct lightrag_batch batch;
-    struct lightrag_job job = { &input, "x_cache", &sink, &batch, &summary, 0 };
+    struct lightrag_job job = { &input, "x_cache", &sink, &batch, &summary, which >> 2 & 1 };
     rag_error err = RAG_ERROR_INIT;
     rag_status status;
     lightrag_batch_init(&batch);

@@ -285,6 +285,10 @@ static rag_status note(struct kv_salvage *s, uint64_t next, int found, rag_error
         from = s->row_end;
     if (s->last_saved)
         RAG_TRY(row_ends_at(s, s->row_end, &ends, err));
+    /* without lines: too much follows its end at once to be only what separates two rows */
+    if (!s->indent && s->last_saved && !in_row && s->fault == s->row_end && !s->truncated &&
+        next - from >= SALVAGE_ROW_LEAST)
+        ends = 0;
     if (!ends &&
         s->k->job->batch
             ->count) { /* its end is not the end of a row: it was cut short by the damage */
