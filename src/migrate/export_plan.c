@@ -55,15 +55,19 @@ static rag_status read_pending(const rag_row *row, uint64_t *pending, rag_error 
 static rag_status name_file(struct import_file *f, const char *directory, rag_slice name_space,
                             rag_error *err)
 {
-    struct buffer name = BUFFER_INIT(LIMIT_NAME_BYTES + 1 - sizeof temporary_ending);
+    struct buffer name = BUFFER_INIT(LIMIT_NAME_BYTES - sizeof temporary_ending);
     if (f->kind == IMPORT_KV && slice_is(name_space, "doc_status"))
         return rag_fail(err, RAG_E_INVALID,
                         "KV namespace 'doc_status' would have the file of the document status");
-    if (buffer_printf(&name, NULL, "%s%.*s%s", beginnings[f->kind], (int)name_space.len,
-                      (const char *)name_space.data, endings[f->kind]) != RAG_OK) {
-        buffer_free(&name);
+    if (strlen(beginnings[f->kind]) + name_space.len + strlen(endings[f->kind]) > name.limit)
         return rag_fail(err, RAG_E_INVALID, "the name of namespace '%.*s' is too long for a file",
                         RAG_SHOWN(name_space));
+    const rag_status status =
+        buffer_printf(&name, err, "%s%.*s%s", beginnings[f->kind], (int)name_space.len,
+                      (const char *)name_space.data, endings[f->kind]);
+    if (status != RAG_OK) {
+        buffer_free(&name);
+        return status;
     }
     f->name = name.data;
     f->path = os_join(directory, f->name);
