@@ -162,6 +162,8 @@ rag_status url_parse(const char *text, struct arena *arena, struct url *out, rag
     const size_t total = strnlen(text, LIMIT_URL_BYTES + 1);
     if (total > LIMIT_URL_BYTES)
         return rag_fail(err, RAG_E_INVALID, "the URL is longer than %zu bytes", LIMIT_URL_BYTES);
+    if (strcmp(text, ":memory:") == 0) /* as SQLite spells it */
+        text = "memory:";
     const size_t scheme = scheme_length(text);
     const char *at = scheme ? text + scheme + 1 : text;
     const size_t len = strcspn(at, "?");

@@ -7,6 +7,7 @@
  *   begin H                  commit H              abort H             publish H
  *   fill H KEY BYTES         a value of random, incompressible text
  *   loop H PREFIX FROM N BYTES   N commits, "ack KEY" after each; ends with "done" or the error
+ *   join H, ready H, leave H, incr H N   the shared namespace "s"; incr: key "n" by compare and swap
  *   mark N                   a system call that strace can find again (getpriority)
  *   defer H PREFIX N         embed H MS CONCURRENCY       pending H         droppending H
  *   threads H T N, flushes H T, mixed H WRITERS READERS MS, orders URL, fork H, forks H T, hold H
@@ -242,6 +243,65 @@ static void do_describe(struct handle *h)
     rag_result_free(result);
 }
 
+/* ---- the shared namespace ------------------------------------------------------------------------------- */
+
+static void do_join(struct handle *h)
+{
+    rag_error err = RAG_ERROR_INIT;
+    int initialise = 0;
+    const rag_status status = rag_shared_join(h->store, NULL, "s", &initialise, &err);
+    say_outcome(status, (rag_token)initialise, &err);
+}
+
+static void do_ready(struct handle *h)
+{
+    rag_error err = RAG_ERROR_INIT;
+    const rag_status status = rag_shared_ready(h->store, NULL, "s", &err);
+    say_outcome(status, 0, &err);
+}
+
+static void do_leave(struct handle *h)
+{
+    rag_error err = RAG_ERROR_INIT;
+    const rag_status status = rag_shared_leave(h->store, NULL, "s", &err);
+    say_outcome(status, 0, &err);
+}
+
+/* Read key "n", add one, put it when nobody else has meanwhile; *n is what is there then. */
+static rag_status increment_once(struct handle *h, long *n, rag_error *err)
+{
+    const rag_slice key = rag_text("n");
+    rag_result *rows = NULL;
+    char text[64];
+    const rag_status status = rag_shared_get(h->store, NULL, "s", &key, 1, &rows, err);
+    if (status != RAG_OK)
+        return status;
+    const rag_row *row = rag_result_row(rows, 0);
+    const char *at = row->found ? strchr(row->value.data, ':') : NULL;
+    const long next = (at ? strtol(at + 1, NULL, 10) : 0) + 1;
+    (void)snprintf(text, sizeof text, "{\"v\":%ld}", next);
+    const rag_shared_change one = { key, rag_text(text), 0, row->number };
+    rag_result_free(rows);
+    *n = next;
+    return rag_shared_update(h->store, NULL, "s", &one, 1, err);
+}
+
+static void do_increment(struct handle *h, long times)
+{
+    rag_error err = RAG_ERROR_INIT;
+    long n = 0;
+    for (long i = 0; i < times;) {
+        const rag_status status = increment_once(h, &n, &err);
+        if (status == RAG_OK) {
+            i++;
+        } else if (status != RAG_E_CONFLICT) {
+            say_outcome(status, 0, &err);
+            return;
+        }
+    }
+    say("ok %ld", n);
+}
+
 /* ---- commands ------------------------------------------------------------------------------------------ */
 
 enum { WORDS = 6 };
@@ -262,12 +322,13 @@ static int simple_command(const char *name, struct handle *h)
     static const struct {
         const char *name;
         void (*run)(struct handle *h);
-    } commands[] = { { "close", do_close },     { "flush", do_flush },
-                     { "publish", do_publish }, { "begin", do_begin },
-                     { "commit", do_commit },   { "abort", do_abort },
-                     { "count", do_count },     { "fork", do_fork },
-                     { "hold", do_fork_hold },  { "describe", do_describe },
-                     { "pending", do_pending }, { "droppending", do_drop_pending } };
+    } commands[] = {
+        { "close", do_close },       { "flush", do_flush },     { "publish", do_publish },
+        { "begin", do_begin },       { "commit", do_commit },   { "abort", do_abort },
+        { "count", do_count },       { "fork", do_fork },       { "hold", do_fork_hold },
+        { "describe", do_describe }, { "join", do_join },       { "ready", do_ready },
+        { "leave", do_leave },       { "pending", do_pending }, { "droppending", do_drop_pending }
+    };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (is(name, commands[i].name)) {
             commands[i].run(h);
@@ -291,6 +352,8 @@ static void command(char *words[WORDS])
         do_get(h, words[2]);
     else if (is(name, "doc"))
         do_doc(h, words[2]);
+    else if (is(name, "incr"))
+        do_increment(h, number(words[2]));
     else if (is(name, "fill"))
         do_fill(h, words[2], (size_t)number(words[3]));
     else if (is(name, "loop"))

@@ -147,6 +147,15 @@ static rag_status give_back(const rag_call *call, rag_error *err)
     return status;
 }
 
+/* Rows past their time in caches: they are absent for everybody already. */
+static rag_status remove_expired(const rag_call *call, rag_error *err)
+{
+    struct db_write w;
+    uint64_t removed = 0;
+    RAG_TRY(db_write_begin(call, &w, err));
+    return db_write_end(&w, kv_remove_expired(&w, &removed, err), NULL, err);
+}
+
 rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err)
 {
     struct db *db = call->self;
@@ -157,6 +166,7 @@ rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *er
         return rag_fail(err, RAG_E_INVALID, "the store that is built for %s is compact already",
                         db->path);
     RAG_TRY(measure(db, &before, err));
+    RAG_TRY(remove_expired(call, err));
     RAG_TRY(give_back(call, err));
     RAG_TRY(measure(db, &after, err));
     if (freed_bytes)
