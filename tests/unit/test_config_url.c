@@ -44,6 +44,7 @@ static void urls_are_taken_apart(void **state)
         { "embedded:./a%3Fb%25", "embedded", "./a?b%", "" },
         { "embedded:///abs/dir", "embedded", "/abs/dir", "" },
         { "memory:", "memory", "", "" },
+        { ":memory:", "memory", "", "" },
         { "memory:?workspace=", "memory", "", "workspace=" },
         { "config:./config.ini", "config", "./config.ini", "" },
         { "@name", "@", "name", "" },
