@@ -1,5 +1,4 @@
-/* The status of documents: rows, counts, pages, scans. Sweeps over several statuses, content hashes,
- * conflicts and field updates belong to the next step of the contract (README.md). */
+/* The status of documents: rows, counts, pages, scans. The rest is in suite_docstatus_more.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
