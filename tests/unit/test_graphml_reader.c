@@ -163,7 +163,7 @@ static void test_refused(void **state)
 {
     (void)state;
 #define AT "f line 2 byte "
-    BAD("", RAG_E_CORRUPT, "f line 1 byte 0: no element found");
+    BAD("", RAG_E_CORRUPT, "f line 1 byte 0: the file ends before its last element does");
     BAD("<html/>", RAG_E_CORRUPT, "f line 1 byte 0: the file is XML, but not GraphML");
     BAD("<graphml/>", RAG_E_CORRUPT, "f: there is no <graph> in it");
     BAD(XML "<graphml><graph edgedefault=\"directed\"/></graphml>", RAG_E_UNSUPPORTED,
@@ -194,9 +194,11 @@ static void test_refused(void **state)
             "<data key=\"k\">1.5</data></node></graph></graphml>",
         RAG_E_CORRUPT, AT "129: attribute 'n' of 'a': '1.5' is not a whole number");
     BAD(XML "<graphml>\n<graph>\n<node id=\"a\"></edge></graph></graphml>", RAG_E_CORRUPT,
-        "f line 4 byte 72: mismatched tag");
-    BAD(XML "<graphml>\xff</graphml>", RAG_E_CORRUPT, AT "48: not well-formed (invalid token)");
-    BAD(XML "<graphml>&x;</graphml>", RAG_E_CORRUPT, AT "48: undefined entity");
+        "f line 4 byte 72: this end tag has no beginning");
+    BAD(XML "<graphml>\xff</graphml>", RAG_E_CORRUPT,
+        AT "48: these bytes cannot stand in XML here");
+    BAD(XML "<graphml>&x;</graphml>", RAG_E_CORRUPT,
+        AT "48: an entity is used that is not declared");
 }
 
 /* ---- entities -------------------------------------------------------------------------------------- */

@@ -275,6 +275,14 @@ static rag_status next_row(struct kv_salvage *s, uint64_t from, uint64_t *at, in
     }
 }
 
+/* In a file without lines: so much follows the end of the row at once that it is not only what
+ * separates two rows. */
+static int was_cut_short(const struct kv_salvage *s, uint64_t next)
+{
+    return !s->indent && s->last_saved && s->fault == s->row_end && !s->truncated &&
+           next - s->row_end >= SALVAGE_ROW_LEAST;
+}
+
 /* Put down what is between the last whole row and `next`. */
 static rag_status note(struct kv_salvage *s, uint64_t next, int found, rag_error *err)
 {
@@ -285,9 +293,7 @@ static rag_status note(struct kv_salvage *s, uint64_t next, int found, rag_error
         from = s->row_end;
     if (s->last_saved)
         RAG_TRY(row_ends_at(s, s->row_end, &ends, err));
-    /* without lines: too much follows its end at once to be only what separates two rows */
-    if (!s->indent && s->last_saved && !in_row && s->fault == s->row_end && !s->truncated &&
-        next - from >= SALVAGE_ROW_LEAST)
+    if (!in_row && was_cut_short(s, next))
         ends = 0;
     if (!ends &&
         s->k->job->batch
