@@ -111,16 +111,19 @@ rag_status rag_vector_describe(rag_store *store, const rag_context *ctx, const c
 rag_status vector_check(const char *name_space, const rag_vector_space *space, const float *vector,
                         size_t dimension, rag_slice id, rag_error *err)
 {
+    /* the vector of a query has no id */
+    const char *open = id.len ? "vector '" : "the query vector", *close = id.len ? "'" : "";
     if (dimension != space->dimension)
         return rag_fail(err, RAG_E_MISMATCH,
-                        "vector space '%s' has dimension %u (model '%s'); vector '%.*s' has %zu",
-                        name_space, space->dimension, space->model, RAG_SHOWN(id), dimension);
+                        "vector space '%s' has dimension %u (model '%s'); %s%.*s%s has %zu",
+                        name_space, space->dimension, space->model, open, RAG_SHOWN(id), close,
+                        dimension);
     if (!vector)
-        return rag_fail(err, RAG_E_INVALID, "vector '%.*s' is NULL", RAG_SHOWN(id));
+        return rag_fail(err, RAG_E_INVALID, "%s%.*s%s is NULL", open, RAG_SHOWN(id), close);
     const size_t bad = floats_first_bad(vector, dimension);
     if (bad != dimension)
-        return rag_fail(err, RAG_E_INVALID, "vector '%.*s': element %zu is %s", RAG_SHOWN(id), bad,
-                        isnan(vector[bad]) ? "not a number" : "infinite");
+        return rag_fail(err, RAG_E_INVALID, "%s%.*s%s: element %zu is %s", open, RAG_SHOWN(id),
+                        close, bad, isnan(vector[bad]) ? "not a number" : "infinite");
     return RAG_OK;
 }
 
@@ -257,8 +260,7 @@ static rag_status check_query(const struct store_call *c, const char *name_space
     if (isnan(query->min_score))
         return rag_fail(err, RAG_E_INVALID, "min_score is not a number");
     RAG_TRY(c->driver->vector.describe(&c->call, name_space, &space, err));
-    RAG_TRY(vector_check(name_space, &space, query->vector, query->dimension, rag_text("of query"),
-                         err));
+    RAG_TRY(vector_check(name_space, &space, query->vector, query->dimension, rag_text(""), err));
     if (floats_all_zero(query->vector, query->dimension))
         return rag_fail(err, RAG_E_INVALID, "the query vector has length zero");
     return RAG_OK;
