@@ -221,6 +221,17 @@ def test_hostile_values_come_back(ragstore, tmp_path):
     assert json.loads((out / "vdb_empty.json").read_text()) == {"embedding_dim": 3, "data": [], "matrix": ""}
 
 
+def test_a_matrix_whose_rows_are_no_whole_groups_of_base64(ragstore, tmp_path):
+    hostile_directory(tmp_path / "in")
+    ragstore("import", tmp_path / "in", tmp_path / "a.store")
+    ragstore("export", tmp_path / "a.store", tmp_path / "out")
+    data = json.loads((tmp_path / "out" / "vdb_five.json").read_text(encoding="utf-8"))
+    numbers = struct.unpack("<20f", base64.b64decode(data["matrix"], validate=True))
+    rows = {row["__id__"]: numbers[5 * i:5 * i + 5] for i, row in enumerate(data["data"])}
+    assert rows["\u00e90"] == pytest.approx([x / 55 ** 0.5 for x in (1, 2, 3, 4, 5)], abs=1e-7)
+    assert rows["\u00e91"] == (0,) * 5 and rows["\u00e93"] == (1, 0, 0, 0, 0)
+
+
 def test_zero_vectors_are_warned_about(ragstore, tmp_path):
     hostile_directory(tmp_path / "in")
     ragstore("import", tmp_path / "in", tmp_path / "a.store")
