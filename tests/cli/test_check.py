@@ -196,6 +196,13 @@ FAULTS = [
      sql("UPDATE vector_row SET name = x'4142' WHERE slot = (SELECT min(slot) FROM vector_row WHERE name IS NOT NULL)"),
      {"vector.payload_name", "vector.name"}, True),
     ("next-slot", "alice", sql("UPDATE vector_space SET next_slot = 1"), {"vector.next_slot"}, True),
+    ("kv-written", "alice", sql("INSERT INTO kv_written(namespace, updated_at, row) VALUES (5, 1, 1)"),
+     {"kv.written"}, True),
+    ("kv-limited", "alice",
+     sql("INSERT INTO kv_limit(namespace, max_bytes, ttl_s) SELECT id, 0, 0 FROM namespace"
+         " WHERE kind = 1 AND name = 'llm_response_cache'"), {"kv.written"}, True),
+    ("pending", "alice", sql("INSERT INTO vector_pending(space, id, owner, created_at, content, value)"
+                             " VALUES (999, x'41', 1, 0, x'41', x'007b7d')"), {"vector.pending"}, False),
     ("rows", "alice", sql("UPDATE namespace SET rows = rows + 1 WHERE id = 2"), {"namespace.rows"}, True),
     ("bytes", "alice", sql("UPDATE namespace SET bytes = bytes - 5 WHERE kind = 1 AND name = 'text_chunks'"),
      {"namespace.bytes"}, True),

@@ -178,6 +178,14 @@ static const char *const SET_DURABLE[] = {
     "INSERT OR REPLACE INTO durable(id, token) VALUES (0, 0)", NULL
 };
 
+/* Rows of caches with bounds, in the order of their writing. */
+static const char *const MEND_WRITTEN[] = {
+    "DELETE FROM kv_written",
+    "INSERT INTO kv_written(namespace, updated_at, row) SELECT namespace, updated_at, id FROM kv"
+    " WHERE namespace IN (SELECT namespace FROM kv_limit)",
+    NULL
+};
+
 static const char ALL_NAMESPACES[] = "SELECT count(*) FROM namespace";
 
 const struct check_invariant check_store_invariants[] = {
@@ -189,6 +197,16 @@ const struct check_invariant check_store_invariants[] = {
       .what = "every value can be decoded, and is a JSON object",
       .find = check_values,
       .slow = 1 },
+    { .name = "kv.written",
+      .what = "the rows of caches with bounds, and no others, are listed by the time of writing",
+      .sql = "SELECT 'key ' || CAST(k.key AS TEXT) FROM kv_limit l JOIN kv k"
+             " ON k.namespace = l.namespace WHERE NOT EXISTS (SELECT 1 FROM kv_written w"
+             " WHERE w.namespace = k.namespace AND w.updated_at = k.updated_at AND w.row = k.id)"
+             " UNION ALL SELECT 'row ' || w.row FROM kv_written w LEFT JOIN kv k ON k.id = w.row"
+             " AND k.namespace = w.namespace AND k.updated_at = w.updated_at"
+             " WHERE k.id IS NULL OR w.namespace NOT IN (SELECT namespace FROM kv_limit)",
+      .checked = "SELECT count(*) FROM kv_written",
+      .repair = MEND_WRITTEN },
     { .name = "namespace.fixed",
       .what = "nodes, edges and documents have their namespaces",
       .sql = "WITH fixed(id, kind) AS (VALUES (1, 3), (2, 4), (3, 5))"

@@ -306,5 +306,10 @@ const struct check_invariant check_vector_invariants[] = {
                                                                  "name2"),
       .checked = "SELECT count(*) FROM vector_name",
       .repair = MEND_NAMES },
+    { .name = "vector.pending",
+      .what = "every pending vector is of a space that is there",
+      .sql = "SELECT " TEXT("id") " || ' of space ' || space FROM vector_pending"
+                                  " WHERE space NOT IN (SELECT id FROM vector_space)",
+      .checked = "SELECT count(*) FROM vector_pending" },
     { .name = NULL }
 };
