@@ -323,3 +323,25 @@ def test_twelve_flushes_cost_one_sync(tmp_path):
     counts = count_syncs(tmp_path, ("put", 0, "k", "x"), ("flush", 0), ("put", 0, "k", "y"), ("flushes", 0, 12),
                          ("flushes", 0, 12))
     assert counts == [2, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("lose", [["-shm"], ["-shm", "-wal"], []])
+def test_read_only_medium(small_disk, lose):
+    """Mounted read-only after the writer was killed: with a log and its index, without the index, without both."""
+    store = small_disk / "store"
+    with Probe() as probe:
+        probe.open(store)
+        probe.ask("put", 0, "a", "x")
+        probe.kill()
+    if "-wal" in lose:
+        assert check(store) == {"a"}    # SQLite empties the log when it closes as the last
+    for suffix in lose:
+        (store / f"ragstore.db{suffix}").unlink(missing_ok=True)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with Probe() as probe:
+        probe.open(store, READ_ONLY)
+        assert probe.ask("get", 0, "a") == 'value {"v":"x"}'
+        with pytest.raises(Failed) as failure:
+            probe.ask("put", 0, "a", "y")
+        assert failure.value.kind == "denied"
+        probe.finish()

@@ -9,6 +9,7 @@
  * Waiting for foreign locks ends with the deadline of the call that the connection serves, and so
  * do long statements (progress handler). Between calls it serves nobody and waits for nothing. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -210,18 +211,61 @@ static rag_status first_read(struct connection *c, const char *path, enum connec
     return RAG_OK;
 }
 
+/* A medium that is mounted read-only and has no -shm file: SQLite cannot make one there. Nobody
+ * writes there, so no locks are needed, and each reader keeps the index of the log in its memory. */
+static int is_still(const struct db *db, const char *path)
+{
+    struct stat st;
+    char shm[PATH_MAX];
+    const int len = snprintf(shm, sizeof shm, "%s-shm", path);
+    return db->read_only && len > 0 && (size_t)len < sizeof shm && stat(shm, &st) != 0 &&
+           access(db->directory, W_OK) != 0 && errno == EROFS;
+}
+
+/* "file:" and the path, escaped, as what never changes: there is no log. 0: not so. */
+static int still_uri(const char *path, char *out, size_t size)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    struct stat st;
+    size_t n = (size_t)snprintf(out, size, "%s-wal", path);
+    if (n >= size || stat(out, &st) == 0)
+        return 0;
+    n = (size_t)snprintf(out, size, "file:");
+    for (const char *p = path; *p; p++) {
+        if (n + 16 > size)
+            return 0;
+        const unsigned char byte = (unsigned char)*p;
+        if (byte == '%' || byte == '?' || byte == '#') {
+            out[n++] = '%';
+            out[n++] = hex[byte >> 4];
+            out[n++] = hex[byte & 15];
+        } else {
+            out[n++] = (char)byte;
+        }
+    }
+    (void)snprintf(out + n, size - n, "?immutable=1");
+    return 1;
+}
+
 static rag_status open_once(struct connection *c, const char *path, enum connection_kind kind,
                             int *moved, rag_error *err)
 {
-    const int access = kind == CONNECTION_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    const int code = sqlite3_open_v2(path, &c->base.sqlite,
-                                     access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, "unix");
+    const int still = kind == CONNECTION_READER && is_still(c->base.db, path);
+    const int flags = kind == CONNECTION_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    char uri[PATH_MAX * 3];
+    const int frozen = still && still_uri(path, uri, sizeof uri);
+    const int code = sqlite3_open_v2(frozen ? uri : path, &c->base.sqlite,
+                                     flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                                         (frozen ? SQLITE_OPEN_URI : 0),
+                                     still ? "unix-none" : "unix");
     if (!c->base.sqlite)
         return rag_fail_memory(err);
     if (code != SQLITE_OK)
         return db_fail(&c->base, code, "open", err);
     if (kind != CONNECTION_BUILD)
         RAG_TRY(check_header(c, path, err));
+    if (still) /* before anything looks into the log */
+        RAG_TRY(connection_exec(c, "PRAGMA locking_mode=EXCLUSIVE", err));
     RAG_TRY(configure(c, kind, err));
     *moved = 0;
     return kind == CONNECTION_BUILD ? RAG_OK : first_read(c, path, kind, moved, err);
