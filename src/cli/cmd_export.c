@@ -157,8 +157,9 @@ const command export_command = {
     .name = "export",
     .summary = "write a store as a LightRAG working directory",
     .usage = "  ragstore export STORE DIR [--format lightrag] [--replace]\n",
-    .about = "DIR is made when it is missing. Afterwards it holds kv_store_*.json, vdb_*.json and\n"
-             "graph_chunk_entity_relation.graphml as LightRAG's default storages write them.\n"
+    .about = "DIR is made when it is missing. Afterwards it holds kv_store_*.json, vdb_*.json\n"
+             "and graph_chunk_entity_relation.graphml as LightRAG's default storages write\n"
+             "them.\n"
              "Vectors are written as float16, which is what these files hold. The store is\n"
              "only read; let nobody write to it meanwhile if the files have to agree.\n",
     .options = options,

@@ -94,8 +94,8 @@ struct conformance_suite {
 
 extern const struct conformance_case kv_cases[], kv_value_cases[], kv_limit_cases[], vector_cases[],
     vector_search_cases[], vector_pending_cases[], thread_pending_cases[], graph_cases[],
-    graph_view_cases[], graph_label_cases[], docstatus_cases[], docstatus_more_cases[], shared_cases[], store_cases[],
-    txn_cases[], thread_cases[];
+    graph_view_cases[], graph_label_cases[], docstatus_cases[], docstatus_more_cases[],
+    shared_cases[], store_cases[], txn_cases[], thread_cases[];
 
 #define CASE(kind, name) { #name, kind##_##name, 0 }
 #define CASE_NEEDS(kind, name, needs) { #name, kind##_##name, needs }
