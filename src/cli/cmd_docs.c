@@ -154,6 +154,24 @@ static void print_page(const rag_result *docs, const rag_doc_page *page)
     }
 }
 
+/* A status that no document has and that is none of LightRAG's is a slip of the pen more often than
+ * a question: say which there are. */
+static void warn_unknown_status(const char *wanted, const rag_result *counts)
+{
+    text known = { 0 };
+    for (size_t i = 0; i < rag_result_count(counts); i++) {
+        const rag_row *row = rag_result_row(counts, i);
+        if (row->key.len == strlen(wanted) && memcmp(row->key.data, wanted, row->key.len) == 0) {
+            text_free(&known);
+            return;
+        }
+        text_add(&known, i ? ", " : "the statuses are: ");
+        text_add_shown(&known, row->key);
+    }
+    complain(STATUS_OK, known.data, "warning: there is no status '%s'", wanted);
+    text_free(&known);
+}
+
 static int run_docs(invocation *in)
 {
     rag_error err = RAG_ERROR_INIT;
@@ -181,6 +199,9 @@ static int run_docs(invocation *in)
     } else {
         print_counts(counts);
         print_page(docs, &page);
+    }
+    if (status == STATUS_OK && wanted) {
+        warn_unknown_status(wanted, counts);
     }
     rag_result_free(counts);
     rag_result_free(docs);

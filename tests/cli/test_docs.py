@@ -26,6 +26,12 @@ def test_docs_by_status(ragstore, store):
     assert len(ragstore("docs", store, "--status", "failed").lines) == 1
 
 
+def test_docs_of_a_status_that_does_not_exist(ragstore, store):
+    shown = ragstore("docs", store, "--status", "proccessed")
+    assert "no status 'proccessed'" in shown.err and "pending, parsing" in shown.err
+    assert ragstore("docs", store, "--status", "failed").err == ""
+
+
 def test_docs_beyond_the_last_page(ragstore, store):
     answer = ragstore("docs", store, "--page", "7", "--page-size", "10", "--json").json
     assert answer["documents"] == [] and answer["total"] == 1
