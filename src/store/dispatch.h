@@ -202,30 +202,31 @@ rag_status fallback_docstatus_conflicts(const rag_call *call, rag_slice after, s
                                         rag_result *out, rag_error *err);
 
 /* For features that a backend does not claim. */
-rag_status stub_begin(const rag_call *call, void **txn, rag_error *err);
-rag_status stub_commit(const rag_call *call, rag_token *token, rag_error *err);
-void stub_abort(const rag_call *call);
-rag_status stub_publish(const rag_call *call, rag_error *err);
-rag_status stub_optimize(const rag_call *call, rag_error *err);
-rag_status stub_check(const rag_call *call, const rag_check_options *options, rag_result *out,
-                      rag_error *err);
-rag_status stub_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err);
-rag_status stub_backup(const rag_call *call, const char *target, rag_error *err);
-rag_status stub_set_limits(const rag_call *call, const char *name_space,
-                           const rag_kv_limits *limits, rag_error *err);
-rag_status stub_get_limits(const rag_call *call, const char *name_space, rag_kv_limits *out,
+rag_status unclaimed_begin(const rag_call *call, void **txn, rag_error *err);
+rag_status unclaimed_commit(const rag_call *call, rag_token *token, rag_error *err);
+void unclaimed_abort(const rag_call *call);
+rag_status unclaimed_publish(const rag_call *call, rag_error *err);
+rag_status unclaimed_optimize(const rag_call *call, rag_error *err);
+rag_status unclaimed_check(const rag_call *call, const rag_check_options *options, rag_result *out,
                            rag_error *err);
-rag_status stub_pending_put(const rag_call *call, const char *name_space,
-                            const rag_pending_item *items, size_t n, rag_token *token,
-                            rag_error *err);
-rag_status stub_pending_delete(const rag_call *call, const char *name_space, const rag_slice *ids,
-                               size_t n, rag_token *token, rag_error *err);
-rag_status stub_pending_scan(const rag_call *call, const char *name_space, rag_slice after,
-                             size_t limit, rag_result *out, rag_error *err);
-rag_status stub_pending_resolve(const rag_call *call, const char *name_space,
-                                const rag_pending_vector *vectors, size_t n, int keep,
-                                uint64_t *applied, rag_token *token, rag_error *err);
-rag_status stub_pending_drop(const rag_call *call, const char *name_space, uint64_t *dropped,
-                             rag_error *err);
+rag_status unclaimed_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err);
+rag_status unclaimed_backup(const rag_call *call, const char *target, rag_error *err);
+rag_status unclaimed_set_limits(const rag_call *call, const char *name_space,
+                                const rag_kv_limits *limits, rag_error *err);
+rag_status unclaimed_get_limits(const rag_call *call, const char *name_space, rag_kv_limits *out,
+                                rag_error *err);
+rag_status unclaimed_pending_put(const rag_call *call, const char *name_space,
+                                 const rag_pending_item *items, size_t n, rag_token *token,
+                                 rag_error *err);
+rag_status unclaimed_pending_delete(const rag_call *call, const char *name_space,
+                                    const rag_slice *ids, size_t n, rag_token *token,
+                                    rag_error *err);
+rag_status unclaimed_pending_scan(const rag_call *call, const char *name_space, rag_slice after,
+                                  size_t limit, rag_result *out, rag_error *err);
+rag_status unclaimed_pending_resolve(const rag_call *call, const char *name_space,
+                                     const rag_pending_vector *vectors, size_t n, int keep,
+                                     uint64_t *applied, rag_token *token, rag_error *err);
+rag_status unclaimed_pending_drop(const rag_call *call, const char *name_space, uint64_t *dropped,
+                                  rag_error *err);
 
 #endif

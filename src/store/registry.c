@@ -1,9 +1,9 @@
 /* Backends by name: the built-in ones in one array, modules as they are asked for.
  *
  * A backend is checked once, when it is registered, and copied into a struct driver whose tables are
- * complete: a missing optional slot is replaced by a generic fallback, a feature that is not
- * claimed by a stub, so that nobody else tests for NULL. A table of an older version of the
- * library is shorter: what it does not have is zero, which is a missing optional slot.
+ * complete: a missing optional slot is replaced by a generic fallback, one of a feature that is not
+ * claimed by a refusal (unclaimed.c), so that nobody else tests for NULL. A table of an older version
+ * of the library is shorter: what it does not have is zero, which is a missing optional slot.
  * Drivers are never freed: handles point to them, and a module cannot be unloaded safely.
  *
  * One mutex guards the list; it is not held while a backend or a module is called. */
@@ -183,20 +183,20 @@ static rag_status check_features(rag_backend *b, rag_error *err)
     RAG_TRY(check_feature(b, RAG_FEATURE_COMPACT, !!b->compact, 1, "compacting", err));
     RAG_TRY(check_feature(b, RAG_FEATURE_BACKUP, !!b->backup, 1, "backups", err));
     if (!b->begin) {
-        b->begin = stub_begin;
-        b->commit = stub_commit;
-        b->abort = stub_abort;
+        b->begin = unclaimed_begin;
+        b->commit = unclaimed_commit;
+        b->abort = unclaimed_abort;
     }
     if (!b->publish)
-        b->publish = stub_publish;
+        b->publish = unclaimed_publish;
     if (!b->optimize)
-        b->optimize = stub_optimize;
+        b->optimize = unclaimed_optimize;
     if (!b->check)
-        b->check = stub_check;
+        b->check = unclaimed_check;
     if (!b->compact)
-        b->compact = stub_compact;
+        b->compact = unclaimed_compact;
     if (!b->backup)
-        b->backup = stub_backup;
+        b->backup = unclaimed_backup;
     return RAG_OK;
 }
 
@@ -213,15 +213,15 @@ static rag_status check_table_features(struct driver *d, rag_error *err)
                               !!v->pending_resolve + !!v->pending_drop,
                           5, "pending vectors", err));
     if (!kv->set_limits) {
-        kv->set_limits = stub_set_limits;
-        kv->get_limits = stub_get_limits;
+        kv->set_limits = unclaimed_set_limits;
+        kv->get_limits = unclaimed_get_limits;
     }
     if (!v->pending_put) {
-        v->pending_put = stub_pending_put;
-        v->pending_delete = stub_pending_delete;
-        v->pending_scan = stub_pending_scan;
-        v->pending_resolve = stub_pending_resolve;
-        v->pending_drop = stub_pending_drop;
+        v->pending_put = unclaimed_pending_put;
+        v->pending_delete = unclaimed_pending_delete;
+        v->pending_scan = unclaimed_pending_scan;
+        v->pending_resolve = unclaimed_pending_resolve;
+        v->pending_drop = unclaimed_pending_drop;
     }
     return RAG_OK;
 }

@@ -81,7 +81,7 @@ static void features_and_slots_go_together(void **state)
             b.backend.features &= ~(unsigned)RAG_FEATURE_TRANSACTIONS);
     REFUSED(RAG_E_INVALID, "building", b.backend.features |= RAG_FEATURE_BUILD);
     REFUSED(RAG_E_INVALID, "optimizing", b.backend.features |= RAG_FEATURE_OPTIMIZE);
-    REFUSED(RAG_E_INVALID, "optimizing", b.backend.optimize = stub_optimize);
+    REFUSED(RAG_E_INVALID, "optimizing", b.backend.optimize = unclaimed_optimize);
 }
 
 /* Every slot of every table but the optional ones; those of a feature when it is claimed. */
@@ -135,10 +135,10 @@ static void older_and_newer_tables_are_taken(void **state)
     b.vector.struct_size = offsetof(rag_vector_table, pending_put);
     OK(registry_complete(&b.backend, &d, &err));
     assert_true(d.kv.filter_missing == fallback_kv_filter_missing);
-    assert_true(d.vector.pending_put == stub_pending_put);
+    assert_true(d.vector.pending_put == unclaimed_pending_put);
     assert_true(d.graph.popular == fallback_graph_popular);
     assert_true(d.graph.view == fallback_graph_view);
-    assert_true(d.backend.optimize == stub_optimize && d.backend.publish == stub_publish);
+    assert_true(d.backend.optimize == unclaimed_optimize && d.backend.publish == unclaimed_publish);
     assert_int_equal(d.kv.struct_size, sizeof d.kv);
     assert_true(d.backend.kv == &d.kv && d.backend.graph == &d.graph);
     copy_memory(&b);
