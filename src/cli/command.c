@@ -171,6 +171,15 @@ int open_store(const invocation *in, const char *url, unsigned flags, rag_store 
     return STATUS_OK;
 }
 
+int next_page(text *after, rag_result *page)
+{
+    rag_slice next = rag_result_next(page);
+    text_clear(after);
+    text_add_bytes(after, next.data, next.len);
+    rag_result_free(page);
+    return after->len > 0;
+}
+
 /* ---- namespaces ------------------------------------------------------------------------------- */
 
 static int is_kind(const rag_row *row, const char *kind)

@@ -61,6 +61,10 @@ int failed(const rag_error *err);
 /* Open the store that `url` names, as the common options say. STATUS_OK, or it has complained. */
 int open_store(const invocation *in, const char *url, unsigned flags, rag_store **out);
 
+/* After a page of a scan: keep in *after where the next one begins, and free the page. 0 when that
+ * was the last one, or `page` is NULL. */
+int next_page(text *after, rag_result *page);
+
 /* Complain that there is no namespace of this name and kind, and say which there are. */
 int no_namespace(const invocation *in, rag_store *store, const char *kind, const char *name);
 

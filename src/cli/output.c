@@ -141,6 +141,11 @@ void table_print(table *t, unsigned indent)
     for (size_t i = 0; i + t->columns <= t->cell_count; i += t->columns) {
         print_row(t, (const char *const *)t->cells + i, widths, indent);
     }
+    table_free(t);
+}
+
+void table_free(table *t)
+{
     for (size_t i = 0; i < t->cell_count; i++) {
         free(t->cells[i]);
     }

@@ -30,6 +30,7 @@ void table_cell_count(table *t, uint64_t count);
 void table_cell_size(table *t, uint64_t bytes);
 void table_cell_seconds(table *t, double seconds);
 void table_print(table *t, unsigned indent);
+void table_free(table *t); /* of a table that is not printed */
 
 /* One line of reading, cut to the width of the screen. */
 void print_reading(unsigned indent, rag_slice bytes);
