@@ -23,6 +23,9 @@ USER_TABLES = {
     "vectors": "SELECT slot, id, created_at, value FROM vector_row",
     "elements": "SELECT part, elements FROM vector_data",
     "spaces": "SELECT id, model, dimension, metric, element, parts FROM vector_space",
+    "pending": "SELECT mark, space, id, owner, created_at, content, value FROM vector_pending",
+    "limits": "SELECT namespace, max_bytes, ttl_s FROM kv_limit WHERE namespace IN (SELECT id FROM namespace"
+              " WHERE kind = 1)",
     "dictionaries": "SELECT id, namespace, bytes FROM dictionary",
 }
 DERIVED_TABLES = {
@@ -35,6 +38,11 @@ DERIVED_TABLES = {
     "names": "SELECT space, name, slot FROM vector_name",
     "own_names": "SELECT slot, name, name2 FROM vector_row",
     "next_slots": "SELECT id, next_slot FROM vector_space",
+    "pending_counts": "SELECT id, pending FROM vector_space",
+    "pending_names": "SELECT mark, name, name2 FROM vector_pending",
+    "owners": "SELECT id, process FROM pending_owner",
+    "limits": "SELECT namespace, max_bytes, ttl_s FROM kv_limit",
+    "writes": "SELECT namespace, updated_at, row FROM kv_written",
 }
 
 
@@ -74,6 +82,30 @@ def indexed(ragstore, tmp_path_factory):
     ragstore("import", folder / "files", folder / "store", "--model", "m")
     assert len(list((folder / "store").glob("vectors-*.idx"))) == 1
     return folder / "store"
+
+
+@pytest.fixture(scope="session")
+def pending(store, tmp_path_factory):
+    """The store of alice with pending vectors, one of them remembered, one a deferred delete, and a bounded cache.
+
+    One row is of a handle that has closed, one of a process that has ended: both are as they should be.
+    """
+    path = tmp_path_factory.mktemp("check") / "pending"
+    shutil.copytree(store, path)
+    ended = "00000000-0000-0000-0000-000000000000 4711 1234 pid:[4026531836]"
+    payload = b"\0" + json.dumps({"entity_name": "ALICE", "content": "text"}).encode()
+    add = f"INSERT INTO vector_pending(space, id, owner, created_at, name, content, value, vector) SELECT {ENTITIES}"
+    with sqlite3.connect(path / "ragstore.db") as db:
+        db.execute("INSERT INTO pending_owner VALUES (7, ?), (8, ?)", (ended, ended))
+        db.execute(f"{add}, x'6131', 7, 0, x'414c494345', x'0074657874', ?, NULL", (payload,))
+        db.execute(f"{add}, x'6132', 6, 0, x'414c494345', x'0074657874', ?, zeroblob(768)", (payload,))
+        db.execute(f"{add}, x'6133', 7, 0, NULL, NULL, NULL, NULL")
+        db.execute(f"UPDATE vector_space SET pending = 3 WHERE id = {ENTITIES}")
+        db.execute(f"INSERT INTO kv_limit(namespace, max_bytes, ttl_s) VALUES ({CACHE}, 1 << 30, 0)")
+        db.execute("INSERT INTO kv_written(namespace, updated_at, row)"
+                   f" SELECT namespace, updated_at, id FROM kv WHERE namespace = {CACHE}")
+    db.close()
+    return path
 
 
 # ---- faults ---------------------------------------------------------------------------------------------------------
@@ -166,6 +198,7 @@ LOOSE_EDGE = "(SELECT min(id) FROM graph_edge WHERE source <> target)"
 ENTITIES = "(SELECT id FROM namespace WHERE kind = 2 AND name = 'entities')"
 ONE_ENTITY = f"(SELECT min(slot) FROM vector_row WHERE slot >> 40 = {ENTITIES})"
 KV = "(SELECT id FROM namespace WHERE kind = 1 AND name = '{}')"
+CACHE = KV.format("llm_response_cache")
 COUNTERS = {"namespace.rows", "namespace.bytes"}
 NOTES = {"chunks.unknown_document"}
 
@@ -210,13 +243,29 @@ FAULTS = [
      sql("UPDATE vector_row SET name = x'4142' WHERE slot = (SELECT min(slot) FROM vector_row WHERE name IS NOT NULL)"),
      {"vector.payload_name", "vector.name"}, True),
     ("next-slot", "alice", sql("UPDATE vector_space SET next_slot = 1"), {"vector.next_slot"}, True),
-    ("kv-written", "alice", sql("INSERT INTO kv_written(namespace, updated_at, row) VALUES (5, 1, 1)"),
+    ("written-dangling", "pending", sql(f"INSERT INTO kv_written(namespace, updated_at, row) VALUES ({CACHE}, 1, 1)"),
      {"kv.written"}, True),
-    ("kv-limited", "alice",
-     sql("INSERT INTO kv_limit(namespace, max_bytes, ttl_s) SELECT id, 0, 0 FROM namespace"
-         " WHERE kind = 1 AND name = 'llm_response_cache'"), {"kv.written"}, True),
-    ("pending", "alice", sql("INSERT INTO vector_pending(space, id, owner, created_at, content, value)"
-                             " VALUES (999, x'41', 1, 0, x'41', x'007b7d')"), {"vector.pending"}, False),
+    ("written-lost", "pending", sql("DELETE FROM kv_written WHERE row = (SELECT min(row) FROM kv_written)"),
+     {"kv.written"}, True),
+    ("written-at-another-time", "pending", sql("UPDATE kv_written SET updated_at = updated_at - 1"), {"kv.written"}, True),
+    ("written-without-limit", "alice",
+     sql("INSERT INTO kv_written(namespace, updated_at, row)"
+         f" SELECT namespace, updated_at, id FROM kv WHERE namespace = {CACHE}"), {"kv.written"}, True),
+    ("limited-unwritten", "pending", sql("DELETE FROM kv_written"), {"kv.written"}, True),
+    ("limit-of-no-namespace", "pending", sql("INSERT INTO kv_limit(namespace, max_bytes, ttl_s) VALUES (777, 1, 0)"),
+     {"kv.limit"}, True),
+    ("limit-of-vectors", "pending", sql(f"INSERT INTO kv_limit(namespace, max_bytes, ttl_s) VALUES ({ENTITIES}, 1, 0)"),
+     {"kv.limit"}, True),
+    ("pending-count", "pending", sql("UPDATE vector_space SET pending = 0"), {"vector.pending_count"}, True),
+    ("pending-count-below-zero", "alice", sql(f"UPDATE vector_space SET pending = -1 WHERE id = {ENTITIES}"),
+     {"vector.pending_count", "vectors.entity_without_node", "vectors.node_without_entity"}, True),
+    ("pending-name", "pending", sql("UPDATE vector_pending SET name2 = x'42' WHERE id = x'6131'"),
+     {"vector.payload_name"}, True),
+    ("pending-vector", "pending", sql("UPDATE vector_pending SET vector = x'0000' WHERE id = x'6132'"),
+     {"vector.pending_vector"}, True),
+    ("pending-owner", "pending", sql("INSERT INTO pending_owner VALUES (9, 'somebody')"), {"vector.pending_owner"}, True),
+    ("pending-owner-of-no-number", "pending",
+     sql("INSERT INTO pending_owner SELECT 0, process FROM pending_owner LIMIT 1"), {"vector.pending_owner"}, True),
     ("rows", "alice", sql("UPDATE namespace SET rows = rows + 1 WHERE id = 2"), {"namespace.rows"}, True),
     ("bytes", "alice", sql("UPDATE namespace SET bytes = bytes - 5 WHERE kind = 1 AND name = 'text_chunks'"),
      {"namespace.bytes"}, True),
@@ -277,6 +326,16 @@ FAULTS = [
     ("kv-of-no-namespace", "alice",
      sql("INSERT INTO kv(namespace, key, created_at, updated_at, value) VALUES (777, x'41', 0, 0, x'007b7d')"),
      {"namespace.known"}, False),
+    ("pending-of-no-space", "alice", sql("INSERT INTO vector_pending(space, id, owner, created_at, content, value)"
+                             " VALUES (999, x'41', 1, 0, x'0041', x'007b7d')"), {"vector.pending"}, False),
+    ("pending-without-payload", "pending", sql("UPDATE vector_pending SET value = NULL WHERE id = x'6131'"),
+     {"vector.pending_row"}, False),
+    ("pending-delete-with-vector", "pending", sql("UPDATE vector_pending SET vector = zeroblob(768) WHERE id = x'6133'"),
+     {"vector.pending_row"}, False),
+    ("pending-payload-damaged", "pending", sql("UPDATE vector_pending SET value = x'005b5d', name = NULL WHERE id = x'6131'"),
+     {"value.readable"}, False),
+    ("pending-text-damaged", "pending", sql("UPDATE vector_pending SET content = x'0128b52ffd' WHERE id = x'6131'"),
+     {"value.readable"}, False),
     ("space-record", "alice", sql("UPDATE vector_space SET parts = 99 WHERE id = (SELECT max(id) FROM vector_space)"),
      {"vector.space", "vectors.edge_without_relation", "vectors.relation_without_edge"}, False),
     ("chunk-text-lost", "alice",
@@ -304,9 +363,14 @@ def left(answer):
     return {row["name"] for row in answer["invariants"] if not row["holds"]}
 
 
-@pytest.mark.parametrize("origin", ["alice", "indexed"])
-def test_a_healthy_store_is_clean(ragstore, store, indexed, origin):
-    path = store if origin == "alice" else indexed
+@pytest.fixture
+def origins(store, indexed, pending):
+    return {"alice": store, "indexed": indexed, "pending": pending}
+
+
+@pytest.mark.parametrize("origin", ["alice", "indexed", "pending"])
+def test_a_healthy_store_is_clean(ragstore, origins, origin):
+    path = origins[origin]
     answer = ragstore("check", "--json", path).json
     assert answer["healthy"] and violated(answer) == set()
     assert len(answer["invariants"]) >= 40
@@ -315,8 +379,8 @@ def test_a_healthy_store_is_clean(ragstore, store, indexed, origin):
 
 
 @pytest.mark.parametrize("what, origin, plant, broken, mends", FAULTS, ids=[fault[0] for fault in FAULTS])
-def test_fault(ragstore, store, indexed, tmp_path, what, origin, plant, broken, mends):
-    path = shutil.copytree(store if origin == "alice" else indexed, tmp_path / "store")
+def test_fault(ragstore, origins, tmp_path, what, origin, plant, broken, mends):
+    path = shutil.copytree(origins[origin], tmp_path / "store")
     healthy = read_tables(path, DERIVED_TABLES)
     plant(path)
     if what == "index-without-row":  # the fault is in the rows, which stay as they are

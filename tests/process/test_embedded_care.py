@@ -139,3 +139,24 @@ def test_what_was_deleted_is_in_no_file(tmp_path, option, remains):
         probe.finish()
     run("compact", store)
     assert any(token.encode() in file.read_bytes() for file in store.iterdir()) == remains
+
+
+def test_check_finds_nothing_in_what_a_killed_process_left(tmp_path):
+    """Pending rows of a process that is gone, of one that lives and of a handle that closed."""
+    store = tmp_path / "store"
+    with Probe() as probe:
+        probe.open(store)
+        probe.ask("defer", 0, "closed", 3)
+        probe.finish()
+    with Probe() as probe:
+        probe.open(store, EXISTING)
+        probe.ask("defer", 0, "killed", 3)
+        probe.kill()
+    with Probe() as probe:
+        probe.open(store, EXISTING)
+        probe.ask("defer", 0, "living", 3)
+        report = json.loads(run("check", "--json", store).stdout)
+        probe.finish()
+    assert report["healthy"]
+    pending = {row["name"]: row["checked"] for row in report["invariants"] if row["name"].startswith("vector.pending")}
+    assert pending["vector.pending_row"] == 9 and pending["vector.pending_owner"] == 1    # the dead are forgotten

@@ -23,7 +23,7 @@
 #include "schema.h"
 #include "stores.h"
 
-enum { INVARIANTS_MAX = 96, EXAMPLE_BYTES = 400 };
+enum { INVARIANTS_MAX = 96, EXAMPLE_BYTES = 400, CHECK_EVERY = 256 };
 
 /* The counters come last: what is mended before may change them. */
 static const struct check_invariant *const TABLES[] = {
@@ -111,6 +111,30 @@ static rag_status look(const struct check_invariant *invariant, struct check_run
     if (status != RAG_OK && err)
         *err = why;
     return status;
+}
+
+rag_status check_each_row(struct check_run *run, const char *sql, check_row_fn one, rag_error *err)
+{
+    sqlite3_int64 row = INT64_MIN;
+    sqlite3_stmt *stmt;
+    int more, mended = 1;
+    for (size_t i = 0;; i++) {
+        if (mended) { /* a row was changed under the walk: go on behind it */
+            RAG_TRY(db_prepare(run->conn, sql, &stmt, err));
+            (void)sqlite3_bind_int64(stmt, 1, row);
+            mended = 0;
+        }
+        if (i % CHECK_EVERY == 0)
+            RAG_TRY(context_check(run->call->ctx, err));
+        RAG_TRY(db_step(run->conn, stmt, &more, err));
+        if (!more)
+            break;
+        row = sqlite3_column_int64(stmt, 0);
+        run->finding->checked++;
+        RAG_TRY(one(run, stmt, &mended, err));
+    }
+    (void)sqlite3_reset(stmt);
+    return RAG_OK;
 }
 
 rag_status check_each_space(struct check_run *run, check_space_fn one, rag_error *err)

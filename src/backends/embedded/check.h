@@ -48,6 +48,12 @@ extern const struct check_invariant check_store_invariants[], check_graph_invari
 rag_status check_violation(struct check_run *run, rag_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Every row of a query whose first column is a row id, in order of it, and which takes those behind
+ * ?1. `one` may mend the row when run->mend is there: it then resets `stmt` and sets *mended. */
+typedef rag_status (*check_row_fn)(struct check_run *run, sqlite3_stmt *stmt, int *mended,
+                                   rag_error *err);
+rag_status check_each_row(struct check_run *run, const char *sql, check_row_fn one, rag_error *err);
+
 /* Call `one` for every vector space whose record is sound, in order of id. */
 typedef rag_status (*check_space_fn)(struct check_run *run, const struct space *space,
                                      rag_error *err);

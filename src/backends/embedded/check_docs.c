@@ -8,11 +8,8 @@
 #include "check.h"
 #include "codec.h"
 #include "core/alloc.h"
-#include "core/context.h"
 #include "core/limits.h"
 #include "core/slice.h"
-
-enum { CHECK_EVERY = 256 };
 
 static const char SQL_DOCS[] =
     "SELECT rowid, id, value, status, created_at, updated_at, file_path, file_path_order, track_id,"
@@ -173,28 +170,7 @@ static rag_status check_doc(struct check_run *run, sqlite3_stmt *stmt, int *mend
 
 static rag_status check_columns(struct check_run *run, rag_error *err)
 {
-    sqlite3_int64 rowid = 0;
-    sqlite3_stmt *stmt;
-    int more;
-    RAG_TRY(db_prepare(run->conn, SQL_DOCS, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, 0);
-    for (size_t i = 0;; i++) {
-        int mended = 0;
-        if (i % CHECK_EVERY == 0)
-            RAG_TRY(context_check(run->call->ctx, err));
-        RAG_TRY(db_step(run->conn, stmt, &more, err));
-        if (!more)
-            break;
-        rowid = sqlite3_column_int64(stmt, 0);
-        run->finding->checked++;
-        RAG_TRY(check_doc(run, stmt, &mended, err));
-        if (mended) { /* a row was changed under the walk: go on behind it */
-            RAG_TRY(db_prepare(run->conn, SQL_DOCS, &stmt, err));
-            (void)sqlite3_bind_int64(stmt, 1, rowid);
-        }
-    }
-    (void)sqlite3_reset(stmt);
-    return RAG_OK;
+    return check_each_row(run, SQL_DOCS, check_doc, err);
 }
 
 static const char *const SET_COUNTS[] = {

@@ -47,16 +47,20 @@ static const char *const REINDEX[] = { "REINDEX", "UPDATE namespace SET rows = r
 /* Where values are: rows of (name, value). */
 static const struct value_table {
     const char *what, *all, *heads; /* `heads`: the beginning of each value is enough */
-    int is_kv;                      /* whether they are JSON is asked of every backend */
+    int is_object; /* has to be one here; whether KV values are, is asked of every backend */
 } VALUES[] = {
-    { "value of key", "SELECT key, value FROM kv", "SELECT key, substr(value, 1, 32) FROM kv", 1 },
+    { "value of key", "SELECT key, value FROM kv", "SELECT key, substr(value, 1, 32) FROM kv", 0 },
     { "node", "SELECT CAST(id AS TEXT), value FROM graph_node_value",
-      "SELECT CAST(id AS TEXT), substr(value, 1, 32) FROM graph_node_value", 0 },
+      "SELECT CAST(id AS TEXT), substr(value, 1, 32) FROM graph_node_value", 1 },
     { "edge from", "SELECT source, value FROM graph_edge",
-      "SELECT source, substr(value, 1, 32) FROM graph_edge", 0 },
-    { "document", "SELECT id, value FROM doc", "SELECT id, substr(value, 1, 32) FROM doc", 0 },
+      "SELECT source, substr(value, 1, 32) FROM graph_edge", 1 },
+    { "document", "SELECT id, value FROM doc", "SELECT id, substr(value, 1, 32) FROM doc", 1 },
     { "vector", "SELECT id, value FROM vector_row",
-      "SELECT id, substr(value, 1, 32) FROM vector_row", 0 },
+      "SELECT id, substr(value, 1, 32) FROM vector_row", 1 },
+    { "payload of pending vector", "SELECT id, value FROM vector_pending WHERE value IS NOT NULL",
+      "SELECT id, substr(value, 1, 32) FROM vector_pending WHERE value IS NOT NULL", 1 },
+    { "text of pending vector", "SELECT id, content FROM vector_pending WHERE content IS NOT NULL",
+      "SELECT id, substr(content, 1, 32) FROM vector_pending WHERE content IS NOT NULL", 0 },
 };
 
 typedef rag_status (*value_fn)(struct check_run *run, const struct value_table *table,
@@ -124,7 +128,7 @@ static rag_status check_value(struct check_run *run, const struct value_table *t
     rag_error why = RAG_ERROR_INIT;
     rag_slice value;
     rag_status status = codec_decode(run->conn->codec, stored, table->what, name, &value, &why);
-    if (status == RAG_OK && !table->is_kv)
+    if (status == RAG_OK && table->is_object)
         status = json_check_object(value, table->what, name, &why);
     if (status == RAG_E_CORRUPT || status == RAG_E_INVALID)
         return check_violation(run, err, "%s", why.message);
@@ -186,6 +190,13 @@ static const char *const MEND_WRITTEN[] = {
     NULL
 };
 
+/* Bounds of nothing: as ids are never given twice, they bind nobody. */
+#define LOST_LIMIT                                                                    \
+    " FROM kv_limit WHERE namespace NOT IN (SELECT id FROM namespace WHERE kind = 1)" \
+    " AND NOT EXISTS (SELECT 1 FROM kv WHERE kv.namespace = kv_limit.namespace)"
+
+static const char *const DROP_LIMITS[] = { "DELETE" LOST_LIMIT, NULL };
+
 static const char ALL_NAMESPACES[] = "SELECT count(*) FROM namespace";
 
 const struct check_invariant check_store_invariants[] = {
@@ -197,6 +208,11 @@ const struct check_invariant check_store_invariants[] = {
       .what = "every value can be decoded, and is a JSON object",
       .find = check_values,
       .slow = 1 },
+    { .name = "kv.limit",
+      .what = "bounds are those of a namespace that is there",
+      .sql = "SELECT 'namespace ' || namespace" LOST_LIMIT,
+      .checked = "SELECT count(*) FROM kv_limit",
+      .repair = DROP_LIMITS },
     { .name = "kv.written",
       .what = "the rows of caches with bounds, and no others, are listed by the time of writing",
       .sql = "SELECT 'key ' || CAST(k.key AS TEXT) FROM kv_limit l JOIN kv k"

@@ -2,13 +2,16 @@
  *
  * vector_row is what counts, and vector_data with it. vector_key (from id to slot) and vector_name
  * are derived from vector_row, whose own names are derived from its payload. Elements that are gone
- * or damaged cannot be mended here: the text has to be embedded again. Called through the tables of
- * check.h only. */
+ * or damaged cannot be mended here: the text has to be embedded again.
+ *
+ * Of pending vectors the texts and payloads count; their number is kept in the space, and a vector
+ * that is remembered with a text can be made from it again. A pending row whose owner is not listed,
+ * or a listed owner without rows or of a process that has ended, is no fault: that is what a handle
+ * leaves behind (vector_pending.c). An owner that no process can be would be taken for such a one; it
+ * is told, and goes. Called through the tables of check.h only. */
 #include "check.h"
 #include "codec.h"
-#include "core/alloc.h"
 #include "core/context.h"
-#include "core/json_members.h"
 #include "core/limits.h"
 #include "core/slice.h"
 #include "schema.h"
@@ -22,90 +25,75 @@ enum { CHECK_EVERY = 256 };
 static const char SQL_ROWS[] =
     "SELECT slot, id, value, name, name2 FROM vector_row WHERE slot > ?1 ORDER BY slot";
 static const char SQL_SET_NAMES[] = "UPDATE vector_row SET name = ?2, name2 = ?3 WHERE slot = ?1";
+static const char SQL_PENDING[] = "SELECT mark, id, value, name, name2 FROM vector_pending"
+                                  " WHERE mark > ?1 AND value IS NOT NULL ORDER BY mark";
+static const char SQL_SET_PENDING_NAMES[] =
+    "UPDATE vector_pending SET name = ?2, name2 = ?3 WHERE mark = ?1";
 
-struct names {
-    rag_slice first, second;
-    char *memory;
-};
-
-/* As a row that is put gets them: entity_name or src_id, and tgt_id when it is another. */
-static rag_status names_of(rag_slice value, struct names *out, rag_error *err)
-{
-    static const char *const MEMBERS[] = { "entity_name", "src_id", "tgt_id" };
-    rag_slice found[3];
-    RAG_TRY(json_string_members(value, MEMBERS, 3, found, &out->memory, err));
-    out->first = found[0].len ? found[0] : found[1];
-    out->second = slice_equal(found[2], out->first) ? slice_of("", 0) : found[2];
-    return RAG_OK;
-}
-
-static rag_status set_names(struct db_conn *conn, sqlite3_int64 slot, const struct names *names,
-                            rag_error *err)
+static rag_status set_names(struct db_conn *conn, const char *sql, sqlite3_int64 row,
+                            const struct vector_names *names, rag_error *err)
 {
     sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(conn, SQL_SET_NAMES, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, slot);
+    RAG_TRY(db_prepare(conn, sql, &stmt, err));
+    (void)sqlite3_bind_int64(stmt, 1, row);
     db_bind_slice_or_null(stmt, 2, names->first);
     db_bind_slice_or_null(stmt, 3, names->second);
     return db_run(conn, stmt, err);
 }
 
-/* One row. *mended: its names were written, the statement was reset. */
-static rag_status check_names_of(struct check_run *run, sqlite3_stmt *stmt, int *mended,
-                                 rag_error *err)
+/* The names in a payload, as a row that is put gets them; `damaged`: "value.readable" tells. */
+static rag_status names_in(struct check_run *run, rag_slice stored, rag_slice id,
+                           struct vector_names *out, int *damaged, rag_error *err)
 {
-    const sqlite3_int64 slot = sqlite3_column_int64(stmt, 0);
-    const rag_slice id = db_column_slice(stmt, 1);
-    struct names names = { 0 };
-    rag_slice value;
     rag_error why = RAG_ERROR_INIT;
-    rag_status status =
-        codec_decode(run->conn->codec, db_column_slice(stmt, 2), "vector", id, &value, &why);
+    rag_slice value;
+    rag_status status = codec_decode(run->conn->codec, stored, "vector", id, &value, &why);
     if (status == RAG_OK)
-        status = names_of(value, &names, &why);
-    if (status == RAG_E_CORRUPT || status == RAG_E_INVALID)
-        return RAG_OK; /* "value.readable" tells */
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
-    const int right = slice_equal(db_column_slice(stmt, 3), names.first) &&
-                      slice_equal(db_column_slice(stmt, 4), names.second);
-    if (!right)
+        status = vector_names_of(value, out, &why);
+    *damaged = status == RAG_E_CORRUPT || status == RAG_E_INVALID;
+    if (status != RAG_OK && !*damaged && err)
+        *err = why;
+    return *damaged ? RAG_OK : status;
+}
+
+/* One row of SQL_ROWS or SQL_PENDING. */
+static rag_status check_names_of(struct check_run *run, sqlite3_stmt *stmt, const char *set_sql,
+                                 int *mended, rag_error *err)
+{
+    const sqlite3_int64 row = sqlite3_column_int64(stmt, 0);
+    const rag_slice id = db_column_slice(stmt, 1);
+    struct vector_names names = { 0 };
+    int damaged;
+    rag_status status = names_in(run, db_column_slice(stmt, 2), id, &names, &damaged, err);
+    const int right = damaged || (slice_equal(db_column_slice(stmt, 3), names.first) &&
+                                  slice_equal(db_column_slice(stmt, 4), names.second));
+    if (status == RAG_OK && !right)
         status = check_violation(run, err, "vector '%.*s'", RAG_SHOWN(id));
-    if (!right && status == RAG_OK && run->mend) {
+    if (status == RAG_OK && !right && run->mend) {
         (void)sqlite3_reset(stmt); /* the names are copies */
-        status = set_names(run->conn, slot, &names, err);
+        status = set_names(run->conn, set_sql, row, &names, err);
         *mended = 1;
     }
-    rag_free(names.memory);
+    vector_names_free(&names);
     return status;
+}
+
+static rag_status check_row_names(struct check_run *run, sqlite3_stmt *stmt, int *mended,
+                                  rag_error *err)
+{
+    return check_names_of(run, stmt, SQL_SET_NAMES, mended, err);
+}
+
+static rag_status check_pending_names(struct check_run *run, sqlite3_stmt *stmt, int *mended,
+                                      rag_error *err)
+{
+    return check_names_of(run, stmt, SQL_SET_PENDING_NAMES, mended, err);
 }
 
 static rag_status check_names(struct check_run *run, rag_error *err)
 {
-    sqlite3_stmt *stmt;
-    int more;
-    RAG_TRY(db_prepare(run->conn, SQL_ROWS, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, 0);
-    for (size_t i = 0;; i++) {
-        int mended = 0;
-        if (i % CHECK_EVERY == 0)
-            RAG_TRY(context_check(run->call->ctx, err));
-        RAG_TRY(db_step(run->conn, stmt, &more, err));
-        if (!more)
-            break;
-        const sqlite3_int64 slot = sqlite3_column_int64(stmt, 0);
-        run->finding->checked++;
-        RAG_TRY(check_names_of(run, stmt, &mended, err));
-        if (mended) { /* go on behind the row that was changed */
-            RAG_TRY(db_prepare(run->conn, SQL_ROWS, &stmt, err));
-            (void)sqlite3_bind_int64(stmt, 1, slot);
-        }
-    }
-    (void)sqlite3_reset(stmt);
-    return RAG_OK;
+    RAG_TRY(check_each_row(run, SQL_ROWS, check_row_names, err));
+    return check_each_row(run, SQL_PENDING, check_pending_names, err);
 }
 
 /* ---- elements ------------------------------------------------------------------------------------- */
@@ -239,6 +227,31 @@ static const char *const SET_NEXT[] = { "UPDATE vector_space AS s SET next_slot 
                                         " + 1 WHERE next_slot <= " LARGEST,
                                         NULL };
 
+#define PENDING_OF_S "(SELECT count(*) FROM vector_pending WHERE space = s.id)"
+
+static const char *const SET_PENDING[] = { "UPDATE vector_space AS s SET pending = " PENDING_OF_S
+                                           " WHERE pending <> " PENDING_OF_S,
+                                           NULL };
+
+#define WRONG_PENDING_VECTOR                                     \
+    " FROM vector_pending p JOIN " SPACES " s ON s.id = p.space" \
+    " WHERE length(p.vector) <> s.row_bytes"
+
+static const char *const FORGET_PENDING_VECTORS[] = {
+    "UPDATE vector_pending SET vector = NULL WHERE mark IN (SELECT p.mark" WRONG_PENDING_VECTOR ")",
+    NULL
+};
+
+/* What process_identity() gives: the id of a boot, a pid, a start and a namespace. */
+#define NO_PROCESS                                                               \
+    " FROM pending_owner WHERE id < 1 OR NOT (process GLOB '* [1-9]* [0-9]* ?*'" \
+    " AND instr(process, ' ') = 37 AND length(process) - length(replace(process, ' ', '')) = 3)"
+
+static const char *const FORGET_OWNERS[] = {
+    "DELETE FROM pending_owner WHERE id IN (SELECT id" NO_PROCESS ")", NULL
+};
+
+static const char ALL_PENDING[] = "SELECT count(*) FROM vector_pending";
 static const char ALL_ROWS[] = "SELECT count(*) FROM vector_row";
 static const char ALL_SPACES[] = "SELECT count(*) FROM vector_space";
 
@@ -288,7 +301,7 @@ const struct check_invariant check_vector_invariants[] = {
       .find = check_elements,
       .slow = 1 },
     { .name = "vector.payload_name",
-      .what = "the names of a vector row are those in its payload",
+      .what = "the names of a vector row, also of a pending one, are those in its payload",
       .find = check_names,
       .find_mends = 1,
       .slow = 1 },
@@ -310,6 +323,27 @@ const struct check_invariant check_vector_invariants[] = {
       .what = "every pending vector is of a space that is there",
       .sql = "SELECT " TEXT("id") " || ' of space ' || space FROM vector_pending"
                                   " WHERE space NOT IN (SELECT id FROM vector_space)",
-      .checked = "SELECT count(*) FROM vector_pending" },
+      .checked = ALL_PENDING },
+    { .name = "vector.pending_count",
+      .what = "the pending vectors of every space are counted",
+      .sql = "SELECT 'space ' || id || ': ' || pending || ' instead of ' || " PENDING_OF_S
+             " FROM vector_space s WHERE pending <> " PENDING_OF_S,
+      .checked = ALL_SPACES,
+      .repair = SET_PENDING },
+    { .name = "vector.pending_row",
+      .what = "a pending vector has its text and payload, a deferred delete has neither",
+      .sql = "SELECT " TEXT("id") " FROM vector_pending WHERE (value IS NULL) <> (content IS NULL)"
+                                  " OR (content IS NULL AND vector IS NOT NULL)",
+      .checked = ALL_PENDING },
+    { .name = "vector.pending_vector",
+      .what = "the vectors that pending rows remember are whole",
+      .sql = "SELECT " TEXT("p.id") WRONG_PENDING_VECTOR,
+      .checked = "SELECT count(*) FROM vector_pending WHERE vector IS NOT NULL",
+      .repair = FORGET_PENDING_VECTORS },
+    { .name = "vector.pending_owner",
+      .what = "the owners of pending vectors are processes",
+      .sql = "SELECT 'owner ' || id || ': ' || process" NO_PROCESS,
+      .checked = "SELECT count(*) FROM pending_owner",
+      .repair = FORGET_OWNERS },
     { .name = NULL }
 };
