@@ -91,6 +91,16 @@ rag_status os_read_full(int fd, void *data, size_t len, size_t *got, const char 
     return RAG_OK;
 }
 
+int os_try_lock(int fd, off_t start, off_t len)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
+    int answer;
+    do
+        answer = os_calls.fcntl_lock(fd, F_OFD_SETLK, &lock);
+    while (answer != 0 && errno == EINTR);
+    return answer == 0;
+}
+
 rag_status os_fsync(int fd, const char *path, rag_error *err)
 {
     if (os_calls.fsync(fd) != 0)

@@ -47,6 +47,10 @@ rag_status os_make_directories(const char *path, rag_error *err);
 /* `directory`/`name` in new memory (rag_free), NULL when out of memory. */
 char *os_join(const char *directory, const char *name);
 
+/* 1 when these bytes are now locked for the open file alone (an open-file-description lock, until it
+ * is closed); 0 when somebody else has one of them, or locks do not work there. */
+int os_try_lock(int fd, off_t start, off_t len);
+
 /* Descriptors that carry locks: closed in the child right after fork(), so that a lock goes when
  * its owner goes, even while a child lives on. */
 rag_status os_track_descriptor(int fd, rag_error *err);

@@ -4,7 +4,7 @@
  *
  *   open H URL FLAGS         close H               flush H             describe H
  *   put H KEY TEXT [MS]      get H KEY             count H             doc H ID
- *   begin H                  commit H              abort H             publish H
+ *   begin H                  commit H              abort H             publish H             optimize H
  *   fill H KEY BYTES         a value of random, incompressible text
  *   loop H PREFIX FROM N BYTES   N commits, "ack KEY" after each; ends with "done" or the error
  *   join H, ready H, leave H, incr H N   the shared namespace "s"; incr: key "n" by compare and swap
@@ -199,6 +199,13 @@ static void do_flush(struct handle *h)
     say_outcome(status, 0, &err);
 }
 
+static void do_optimize(struct handle *h)
+{
+    rag_error err = RAG_ERROR_INIT;
+    const rag_status status = rag_store_optimize(h->store, NULL, &err);
+    say_outcome(status, 0, &err);
+}
+
 static void do_publish(struct handle *h)
 {
     rag_error err = RAG_ERROR_INIT;
@@ -327,7 +334,8 @@ static int simple_command(const char *name, struct handle *h)
         { "begin", do_begin },       { "commit", do_commit },   { "abort", do_abort },
         { "count", do_count },       { "fork", do_fork },       { "hold", do_fork_hold },
         { "describe", do_describe }, { "join", do_join },       { "ready", do_ready },
-        { "leave", do_leave },       { "pending", do_pending }, { "droppending", do_drop_pending }
+        { "leave", do_leave },       { "pending", do_pending }, { "droppending", do_drop_pending },
+        { "optimize", do_optimize }
     };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (is(name, commands[i].name)) {

@@ -4,19 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 
 import pytest
+from preload import preload
 from probe import BUILD, EXISTING, PROGRAM, READ_ONLY, Failed, Probe
 from store_check import check
-
-
-def preload(tmp_path, name, source):
-    """The environment for a program into which these functions of libc are put."""
-    file, library = tmp_path / f"{name}.c", tmp_path / f"{name}.so"
-    file.write_text(textwrap.dedent(source))
-    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, file], check=True)
-    return {**os.environ, "LD_PRELOAD": str(library)}
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import textwrap
 from pathlib import Path
 
 import pytest
+from preload import dying_calls
 from probe import EXISTING, READ_ONLY, ROOT, Failed, Probe
 
 VERSION = 2
@@ -112,44 +112,9 @@ def test_newer_is_refused(old):
     assert version(old) == VERSION + 1
 
 
-DYING_CALLS = """
-    #include <dlfcn.h>
-    #include <signal.h>
-    #include <stdlib.h>
-    #include <unistd.h>
-    static void count(void)
-    {
-        static long calls;
-        if (++calls == atol(getenv("DIE_AT")))
-            (void)kill(getpid(), SIGKILL);
-    }
-    int fdatasync(int fd)
-    {
-        count();
-        return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd);
-    }
-    int fsync(int fd)
-    {
-        count();
-        return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
-    }
-    ssize_t pwrite64(int fd, const void *data, size_t len, off_t offset)
-    {
-        count();
-        return ((ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite64"))(fd, data, len, offset);
-    }
-    ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
-    {
-        return pwrite64(fd, data, len, offset);
-    }
-    """
-
-
 def test_killed_at_every_write_it_is_old_or_new(tmp_path, fresh):
     """Killed before its n-th write or sync, for every n that there is."""
-    source, library = tmp_path / "dying.c", tmp_path / "dying.so"
-    source.write_text(textwrap.dedent(DYING_CALLS))
-    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source], check=True)
+    dying = dying_calls(tmp_path)
     (tmp_path / "whole").mkdir()
     shutil.copy(OLD, tmp_path / "whole")
     whole = dump(tmp_path / "whole")
@@ -158,7 +123,7 @@ def test_killed_at_every_write_it_is_old_or_new(tmp_path, fresh):
         store = tmp_path / f"store{n}"
         store.mkdir()
         shutil.copy(OLD, store)
-        with Probe(env={**os.environ, "LD_PRELOAD": str(library), "DIE_AT": str(n)}) as probe:
+        with Probe(env={**dying, "DIE_AT": str(n)}) as probe:
             try:
                 probe.open(store, EXISTING)
                 survived = True

@@ -1,4 +1,4 @@
-/* Copying a store while it is used.
+/* Copying a store while it is used: the slot `backup`.
  *
  * A reading connection keeps one snapshot of all four stores while SQLite copies the pages of it,
  * so the copy is the state of one moment, however long it takes and whoever commits meanwhile. The
@@ -7,132 +7,34 @@
  * (an index file is never written again); one that is gone is left out: it is derived, and its rows
  * are then searched one by one until the next optimize.
  *
- * All of it is made in `target.partial-<pid>-<random>` beside the target, synced, and renamed: the
- * target is there whole or not at all. A killed backup leaves its partial directory; it may be
- * removed. */
-#include <dirent.h>
+ * All of it is made in a partial directory beside the target, synced, and renamed (partial.c): the
+ * target is there whole or not at all. The database has another name until all its pages are
+ * there, so that what a killed backup leaves cannot be opened as a store.
+ *
+ * The copy is a store of its own: nobody has it open, so the handles that are listed as owners of
+ * pending vectors (they are those of the original) own nothing in it, and its next flush takes them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
-#include "core/limits.h"
 #include "core/os.h"
 #include "db_internal.h"
+#include "partial.h"
 #include "vector_cache.h"
 
 enum { STEP_PAGES = 1024 };
 enum { COPY_BYTES = 256 * 1024 };
 
+/* The database while it is copied. */
+#define PART_FILE DB_FILE ".part"
+
 struct backup {
     struct db *db;
     const rag_call *call;
-    char *target; /* without slashes at its end */
-    char *parent;
-    char *partial; /* NULL until it was made */
+    struct partial partial;
 };
-
-/* ---- where it goes ---------------------------------------------------------------------------- */
-
-static rag_status split_target(struct backup *b, const char *target, rag_error *err)
-{
-    size_t len = strlen(target);
-    while (len > 1 && target[len - 1] == '/')
-        len--;
-    b->target = rag_strdup(target);
-    if (!b->target)
-        return rag_fail_memory(err);
-    b->target[len] = 0;
-    const char *slash = strrchr(b->target, '/');
-    const char *name = slash ? slash + 1 : b->target;
-    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return rag_fail(err, RAG_E_INVALID, "'%s' cannot be the name of a new directory", target);
-    b->parent = rag_strdup(slash ? b->target : ".");
-    if (!b->parent)
-        return rag_fail_memory(err);
-    if (slash)
-        b->parent[slash == b->target ? 1 : slash - b->target] = 0;
-    return RAG_OK;
-}
-
-/* Only an empty directory or nothing may be there. */
-static rag_status check_vacant(const char *target, rag_error *err)
-{
-    struct stat st;
-    if (lstat(target, &st) != 0)
-        return errno == ENOENT ? RAG_OK : rag_fail_errno(err, errno, "look at %s", target);
-    DIR *dir = S_ISDIR(st.st_mode) ? opendir(target) : NULL;
-    if (!dir)
-        return rag_fail(err, RAG_E_CONFLICT, "%s exists already and is no empty directory", target);
-    int entries = 0;
-    while (readdir(dir))
-        entries++;
-    (void)closedir(dir);
-    if (entries > 2)
-        return rag_fail(err, RAG_E_CONFLICT, "%s exists already and is not empty", target);
-    return RAG_OK;
-}
-
-/* A copy in the directory of the store would look like a workspace of it. */
-static rag_status check_outside(const struct backup *b, rag_error *err)
-{
-    char store[PATH_MAX], parent[PATH_MAX];
-    if (!realpath(b->db->directory, store))
-        return rag_fail_errno(err, errno, "find %s", b->db->directory);
-    if (!realpath(b->parent, parent))
-        return rag_fail_errno(err, errno, "find %s", b->parent);
-    const size_t len = strlen(store);
-    if (strncmp(parent, store, len) == 0 && (parent[len] == 0 || parent[len] == '/'))
-        return rag_fail(err, RAG_E_INVALID, "%s is inside the store %s: copy it elsewhere",
-                        b->target, b->db->directory);
-    return RAG_OK;
-}
-
-static rag_status make_partial(struct backup *b, rag_error *err)
-{
-    char suffix[64];
-    unsigned random;
-    sqlite3_randomness(sizeof random, &random);
-    const size_t size = strlen(b->target) + sizeof suffix;
-    (void)snprintf(suffix, sizeof suffix, ".partial-%ld-%08x", (long)getpid(), random);
-    char *path = rag_alloc(size);
-    if (!path)
-        return rag_fail_memory(err);
-    (void)snprintf(path, size, "%s%s", b->target, suffix);
-    if (os_calls.mkdir(path, 0700) != 0) {
-        const rag_status status = rag_fail_errno(err, errno, "make %s", path);
-        rag_free(path);
-        return status;
-    }
-    b->partial = path;
-    return RAG_OK;
-}
-
-static rag_status prepare(struct backup *b, const char *target, rag_error *err)
-{
-    RAG_TRY(split_target(b, target, err));
-    RAG_TRY(check_vacant(b->target, err));
-    RAG_TRY(os_make_directories(b->parent, err));
-    RAG_TRY(check_outside(b, err));
-    RAG_TRY(db_check_file_system(b->parent, err));
-    return make_partial(b, err);
-}
-
-static void remove_partial(const struct backup *b)
-{
-    DIR *dir = opendir(b->partial);
-    if (!dir)
-        return;
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-        if (entry->d_name[0] != '.')
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    (void)closedir(dir);
-    (void)rmdir(b->partial);
-}
 
 /* ---- the database -------------------------------------------------------------------------------- */
 
@@ -181,33 +83,62 @@ static rag_status sync_file(const char *path, rag_error *err)
     return status;
 }
 
+static rag_status open_copy(const char *path, sqlite3 **to, rag_error *err)
+{
+    int fd = -1;
+    RAG_TRY(os_open(path, O_RDWR | O_CREAT | O_EXCL, &fd, err)); /* with our mode */
+    os_close(fd);
+    if (sqlite3_open_v2(path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, "unix") !=
+            SQLITE_OK ||
+        sqlite3_exec(*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL) !=
+            SQLITE_OK)
+        return rag_fail(err, RAG_E_IO, "make %s: %s", path,
+                        *to ? sqlite3_errmsg(*to) : "out of memory");
+    return RAG_OK;
+}
+
+/* Forget the handles that have the original open. A store of version 1 has no list of them. */
+static rag_status disown(struct backup *b, const char *path, rag_error *err)
+{
+    struct connection *c = NULL;
+    sqlite3_int64 listed = 0;
+    RAG_TRY(connection_open(b->db, path, CONNECTION_LAST, b->call->ctx, &c, err));
+    rag_status status = connection_int(
+        c, "SELECT count(*) FROM sqlite_master WHERE name = 'pending_owner'", &listed, err);
+    if (status == RAG_OK && listed)
+        status = connection_int(c, "SELECT count(*) FROM pending_owner", &listed, err);
+    if (status == RAG_OK && listed)
+        status = connection_exec(c, "DELETE FROM pending_owner", err);
+    connection_close(c); /* as the last one: empties the log into the file and removes it */
+    return status;
+}
+
 static rag_status copy_database(struct backup *b, struct db_conn *from, rag_error *err)
 {
-    char *path = os_join(b->partial, DB_FILE);
-    if (!path)
-        return rag_fail_memory(err);
-    int fd = -1;
+    char *part = os_join(b->partial.path, PART_FILE);
+    char *path = os_join(b->partial.path, DB_FILE);
     sqlite3 *to = NULL;
-    rag_status status = os_open(path, O_RDWR | O_CREAT | O_EXCL, &fd, err); /* with our mode */
-    os_close(fd);
-    if (status == RAG_OK && (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                                             "unix") != SQLITE_OK ||
-                             sqlite3_exec(to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",
-                                          NULL, NULL, NULL) != SQLITE_OK))
-        status =
-            rag_fail(err, RAG_E_IO, "make %s: %s", path, to ? sqlite3_errmsg(to) : "out of memory");
+    rag_status status = part && path ? RAG_OK : rag_fail_memory(err);
     if (status == RAG_OK)
-        status = copy_pages(b, from, to, path, err);
+        status = open_copy(part, &to, err);
+    if (status == RAG_OK)
+        status = copy_pages(b, from, to, part, err);
     (void)sqlite3_close(to);
     if (status == RAG_OK)
-        status = sync_file(path, err);
+        status = disown(b, part, err);
+    if (status == RAG_OK)
+        status = sync_file(part, err);
+    if (status == RAG_OK)
+        status = os_rename(part, path, err);
+    rag_free(part);
     rag_free(path);
     return status;
 }
 
 /* ---- index files ----------------------------------------------------------------------------------- */
 
-static rag_status copy_bytes(int from, int to, const char *source, const char *path, rag_error *err)
+static rag_status copy_bytes(const rag_context *ctx, int from, int to, const char *source,
+                             const char *path, rag_error *err)
 {
     char *block = rag_alloc(COPY_BYTES);
     if (!block)
@@ -215,7 +146,9 @@ static rag_status copy_bytes(int from, int to, const char *source, const char *p
     rag_status status = RAG_OK;
     size_t got = COPY_BYTES;
     while (status == RAG_OK && got == COPY_BYTES) {
-        status = os_read_full(from, block, COPY_BYTES, &got, source, err);
+        status = context_check(ctx, err);
+        if (status == RAG_OK)
+            status = os_read_full(from, block, COPY_BYTES, &got, source, err);
         if (status == RAG_OK)
             status = os_write_all(to, block, got, path, err);
     }
@@ -223,7 +156,8 @@ static rag_status copy_bytes(int from, int to, const char *source, const char *p
     return status;
 }
 
-static rag_status copy_file(const char *source, const char *path, rag_error *err)
+static rag_status copy_file(const rag_context *ctx, const char *source, const char *path,
+                            rag_error *err)
 {
     int from = -1, to = -1;
     rag_status status = os_open(source, O_RDONLY, &from, err);
@@ -232,7 +166,7 @@ static rag_status copy_file(const char *source, const char *path, rag_error *err
     if (status == RAG_OK)
         status = os_open(path, O_WRONLY | O_CREAT | O_EXCL, &to, err);
     if (status == RAG_OK)
-        status = copy_bytes(from, to, source, path, err);
+        status = copy_bytes(ctx, from, to, source, path, err);
     if (status == RAG_OK)
         status = os_fsync(to, path, err);
     os_close(from);
@@ -245,10 +179,10 @@ static rag_status take_index(struct backup *b, const uint8_t *uuid, rag_error *e
     char name[VECTOR_INDEX_NAME_MAX];
     vector_index_file_name(uuid, name);
     char *source = os_join(b->db->directory, name);
-    char *path = os_join(b->partial, name);
+    char *path = os_join(b->partial.path, name);
     rag_status status = source && path ? RAG_OK : rag_fail_memory(err);
     if (status == RAG_OK && link(source, path) != 0 && errno != ENOENT)
-        status = copy_file(source, path, err);
+        status = copy_file(b->call->ctx, source, path, err);
     rag_free(source);
     rag_free(path);
     return status;
@@ -286,19 +220,6 @@ static rag_status copy_all(struct backup *b, rag_error *err)
     return status;
 }
 
-static rag_status publish(struct backup *b, rag_error *err)
-{
-    RAG_TRY(os_sync_directory(b->partial, err));
-    if (os_calls.rename(b->partial, b->target) != 0) {
-        if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
-            return rag_fail(err, RAG_E_CONFLICT, "somebody else made %s meanwhile", b->target);
-        return rag_fail_errno(err, errno, "rename %s to %s", b->partial, b->target);
-    }
-    rag_free(b->partial);
-    b->partial = NULL;
-    return os_sync_directory(b->parent, err);
-}
-
 rag_status db_backup(const rag_call *call, const char *target, rag_error *err)
 {
     struct backup b = { .db = call->self, .call = call };
@@ -307,15 +228,11 @@ rag_status db_backup(const rag_call *call, const char *target, rag_error *err)
     if (b.db->build)
         return rag_fail(err, RAG_E_INVALID, "the store that is built for %s is not there yet",
                         b.db->path);
-    rag_status status = prepare(&b, target, err);
+    rag_status status = partial_make(&b.partial, b.db->directory, target, err);
     if (status == RAG_OK)
         status = copy_all(&b, err);
     if (status == RAG_OK)
-        status = publish(&b, err);
-    if (b.partial)
-        remove_partial(&b);
-    rag_free(b.partial);
-    rag_free(b.parent);
-    rag_free(b.target);
+        status = partial_publish(&b.partial, err);
+    partial_end(&b.partial);
     return status;
 }

@@ -31,12 +31,6 @@ enum { SQLITE_LOCKS_AT = 0x40000000, SQLITE_LOCKS_LEN = 512 };
 static const char *const companions[] = { "-wal", "-shm", "-journal" };
 enum { COMPANIONS = sizeof companions / sizeof *companions };
 
-static int lock_range(int fd, off_t start, off_t len)
-{
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
-    return os_calls.fcntl_lock(fd, F_OFD_SETLK, &lock) == 0;
-}
-
 /* `path` followed by `suffix`, in new memory. */
 static char *with_suffix(const char *path, const char *suffix)
 {
@@ -83,7 +77,7 @@ static void remove_if_dead(const char *path)
     int fd = -1;
     if (os_open(path, O_RDWR, &fd, NULL) != RAG_OK)
         return;
-    if (lock_range(fd, ALIVE_BYTE, 1) && remove_companions(path, NULL) == RAG_OK)
+    if (os_try_lock(fd, ALIVE_BYTE, 1) && remove_companions(path, NULL) == RAG_OK)
         (void)os_unlink(path, NULL);
     os_close(fd);
 }
@@ -138,7 +132,7 @@ static rag_status create_locked(struct build *build, int *again, rag_error *err)
         return status;
     }
     struct stat ours, there;
-    *again = !lock_range(build->lock_fd, ALIVE_BYTE, 1) || fstat(build->lock_fd, &ours) != 0 ||
+    *again = !os_try_lock(build->lock_fd, ALIVE_BYTE, 1) || fstat(build->lock_fd, &ours) != 0 ||
              stat(build->path, &there) != 0 || ours.st_ino != there.st_ino;
     return RAG_OK;
 }
@@ -334,7 +328,7 @@ static rag_status retire_old(struct db *db, const rag_context *ctx, int *fd, rag
     if (remains)
         return in_use(db, err);
     RAG_TRY(os_open(db->path, O_RDWR, fd, err));
-    return lock_range(*fd, SQLITE_LOCKS_AT, SQLITE_LOCKS_LEN) ? RAG_OK : in_use(db, err);
+    return os_try_lock(*fd, SQLITE_LOCKS_AT, SQLITE_LOCKS_LEN) ? RAG_OK : in_use(db, err);
 }
 
 static int holds_something(const char *path)

@@ -222,14 +222,6 @@ static rag_status write_at(void *ctx, uint64_t offset, const void *data, size_t 
     return os_write_all(out->fd, data, len, out->path, err);
 }
 
-static rag_status lock_file(int fd, rag_error *err)
-{
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    if (os_calls.fcntl_lock(fd, F_OFD_SETLK, &whole) != 0)
-        return rag_fail_errno(err, errno, "lock an index file");
-    return RAG_OK;
-}
-
 /* Elements of one slot as floats. */
 static const float *as_floats(const struct space *space, const void *elements,
                               struct buffer *floats)
@@ -485,7 +477,7 @@ static void remove_if_garbage(struct db_conn *conn, const char *name)
         return;
     char *path = os_join(db_directory(conn->db), name);
     if (path && os_open(path, O_RDWR, &fd, NULL) == RAG_OK) {
-        if (lock_file(fd, NULL) == RAG_OK) /* its maker is gone, or it was replaced */
+        if (os_try_lock(fd, 0, 0)) /* its maker is gone, or it was replaced */
             (void)os_unlink(path, NULL);
         os_close(fd);
     }
@@ -519,7 +511,7 @@ static rag_status forget(const rag_call *call, const struct plan *plan, rag_erro
 static rag_status claim_file(const struct output *output, const struct plan *plan, rag_error *err)
 {
     struct stat ours, there;
-    if (lock_file(output->fd, NULL) != RAG_OK || fstat(output->fd, &ours) != 0 ||
+    if (!os_try_lock(output->fd, 0, 0) || fstat(output->fd, &ours) != 0 ||
         stat(output->path, &there) != 0 || ours.st_ino != there.st_ino)
         return rag_fail(err, RAG_E_CONFLICT, "the new index file of '%s' was taken for garbage",
                         plan->name);
