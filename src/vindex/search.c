@@ -481,8 +481,9 @@ static rag_status prepare_again(struct search *s, size_t fetched, rag_error *err
             return rag_fail_memory(err);
         mark_done(s, s->candidates, fetched);
     }
-    if (s->hit_count < s->options->k) {
-        /* Still too few: look four times as deep, at last at everything. */
+    if (s->hit_count < s->options->k || !fetched) {
+        /* Still too few, or (margins below zero, in a damaged block) a floor that nothing reaches:
+         * look four times as deep, at last at everything. */
         const size_t deeper = s->floor_k < count / 4 ? 4 * s->floor_k + 64 : count + 1;
         float *lowers = rag_realloc(s->lowers, deeper * sizeof *lowers);
         if (!lowers)
