@@ -58,8 +58,7 @@ static void print_json(const rag_result *counts, const rag_result *docs, const r
 static void print_counts(const rag_result *counts)
 {
     text line = { 0 };
-    text_add_count(&line, rag_result_total(counts));
-    text_add(&line, rag_result_total(counts) == 1 ? " document: " : " documents: ");
+    text_add_number_of(&line, rag_result_total(counts), "document: ", "documents: ");
     const char *comma = "";
     for (size_t i = 0; i < rag_result_count(counts); i++) {
         const rag_row *row = rag_result_row(counts, i);

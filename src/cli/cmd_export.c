@@ -39,8 +39,8 @@ static void print_table(const invocation *in, const rag_result *report, double s
     text line = { 0 };
     file_report_table(report);
     text_add(&line, "\n");
-    text_add_count(&line, s.rows);
-    text_add(&line, " rows in ");
+    text_add_number_of(&line, s.rows, "row", "rows");
+    text_add(&line, " in ");
     text_add_seconds(&line, seconds);
     text_add(&line, ", ");
     text_add_size(&line, s.bytes);

@@ -104,10 +104,8 @@ static void print_summary(const graph_view *view, size_t max_nodes)
     text line = { 0 };
     size_t nodes = rag_result_count(view->nodes);
     size_t edges = rag_result_count(view->edges);
-    text_add_count(&line, nodes);
-    text_add(&line, nodes == 1 ? " node, " : " nodes, ");
-    text_add_count(&line, edges);
-    text_add(&line, edges == 1 ? " relation between them" : " relations between them");
+    text_add_number_of(&line, nodes, "node, ", "nodes, ");
+    text_add_number_of(&line, edges, "relation between them", "relations between them");
     if (view->truncated) {
         text_printf(&line, "; there are more, cut off at --max-nodes %zu", max_nodes);
     }

@@ -60,8 +60,8 @@ static void print_table(const outcome *o)
     text line = { 0 };
     file_report_table(o->report);
     text_add(&line, "\n");
-    text_add_count(&line, s.rows);
-    text_add(&line, " rows in ");
+    text_add_number_of(&line, s.rows, "row", "rows");
+    text_add(&line, " in ");
     text_add_seconds(&line, o->seconds);
     text_add(&line, ".");
     if (o->store_bytes > 0 && s.bytes > 0) {
@@ -165,20 +165,19 @@ static void print_losses(const rag_result *report)
     text_add(&line, "\n");
     if (l.places > 0) {
         text_add(&line, l.at_least ? "At least " : "");
-        text_add_count(&line, l.lost);
-        text_add(&line, " rows are lost, at ");
-        text_add_count(&line, l.places);
-        text_add(&line, " damaged places.\n");
+        text_add_number_of(&line, l.lost, "row is lost", "rows are lost");
+        text_add(&line, ", at ");
+        text_add_number_of(&line, l.places, "damaged place.\n", "damaged places.\n");
     } else {
         text_add(&line, "Nothing was damaged.\n");
     }
     if (l.ends > 0) {
-        text_add_count(&line, l.ends);
-        text_add(&line, " nodes are named by edges only; they have no attributes.\n");
+        text_add_number_of(&line, l.ends, "node is named by edges only; it has no attributes.\n",
+                           "nodes are named by edges only; they have no attributes.\n");
     }
     if (l.missing > 0) {
-        text_add_count(&line, l.missing);
-        text_add(&line, " of the files that LightRAG writes are not there.\n");
+        text_add_number_of(&line, l.missing, "of the files that LightRAG writes is not there.\n",
+                           "of the files that LightRAG writes are not there.\n");
     }
     fputs(line.data, stdout);
     text_free(&line);

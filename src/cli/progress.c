@@ -67,8 +67,7 @@ static void draw(progress *p, const rag_progress *r)
     }
     if (r->items_done > 0) {
         text_add(&line, "  ");
-        text_add_count(&line, r->items_done);
-        text_add(&line, " rows");
+        text_add_number_of(&line, r->items_done, "row", "rows");
         if (took > 0.5) {
             text_add(&line, ", ");
             text_add_count(&line, (uint64_t)((double)r->items_done / took));
@@ -93,8 +92,7 @@ static void print_stage(const progress *p, const rag_progress *now)
     text_add(&line, ": ");
     if (now->items_done > p->first.items_done) {
         uint64_t rows = now->items_done - p->first.items_done;
-        text_add_count(&line, rows);
-        text_add(&line, rows == 1 ? " row, " : " rows, ");
+        text_add_number_of(&line, rows, "row, ", "rows, ");
     }
     if (now->bytes_done > p->first.bytes_done) {
         text_add_size(&line, now->bytes_done - p->first.bytes_done);

@@ -280,6 +280,13 @@ void text_add_count(text *t, uint64_t count)
     }
 }
 
+void text_add_number_of(text *t, uint64_t count, const char *one, const char *many)
+{
+    text_add_count(t, count);
+    text_add_char(t, ' ');
+    text_add(t, count == 1 ? one : many);
+}
+
 void text_add_seconds(text *t, double seconds)
 {
     if (seconds <= 0) {

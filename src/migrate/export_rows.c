@@ -126,16 +126,16 @@ static void warn_of_vectors(struct export_rows *e, const struct nano_writer *w)
         lightrag_warn(e->summary, "the space compares by dot product, LightRAG by cosine");
     if (space->element != RAG_ELEMENT_FLOAT16)
         lightrag_warn(e->summary, "its float32 elements were rounded to float16");
-    if (w->zero_rows)
-        lightrag_warn(e->summary,
-                      "%llu vectors have length zero: LightRAG takes them for NaN, and finds them "
-                      "in every search",
-                      (unsigned long long)w->zero_rows);
-    if (w->dropped_members)
-        lightrag_warn(e->summary,
-                      "%llu members of payloads were left out: their names are LightRAG's own "
-                      "(\"vector\", \"__id__\", ...)",
-                      (unsigned long long)w->dropped_members);
+    lightrag_warn_count(e->summary, w->zero_rows,
+                        "vector has length zero: LightRAG takes it for NaN, and finds it in every "
+                        "search",
+                        "vectors have length zero: LightRAG takes them for NaN, and finds them in "
+                        "every search");
+    lightrag_warn_count(e->summary, w->dropped_members,
+                        "member of a payload was left out: its name is LightRAG's own "
+                        "(\"vector\", \"__id__\", ...)",
+                        "members of payloads were left out: their names are LightRAG's own "
+                        "(\"vector\", \"__id__\", ...)");
 }
 
 static rag_status write_vectors(struct export_rows *e, rag_error *err)
@@ -181,9 +181,8 @@ rag_status export_rows_write(struct export_rows *e, rag_error *err)
     case IMPORT_SKIPPED: break;
     }
     e->summary->rows = e->done;
-    if (e->target->pending)
-        lightrag_warn(e->summary,
-                      "%llu rows wait to be embedded and are not in the file: flush them first",
-                      (unsigned long long)e->target->pending);
+    lightrag_warn_count(e->summary, e->target->pending,
+                        "row waits to be embedded and is not in the file: flush it first",
+                        "rows wait to be embedded and are not in the file: flush them first");
     return status;
 }

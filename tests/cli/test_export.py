@@ -236,7 +236,7 @@ def test_zero_vectors_are_warned_about(ragstore, tmp_path):
     hostile_directory(tmp_path / "in")
     ragstore("import", tmp_path / "in", tmp_path / "a.store")
     done = ragstore("export", tmp_path / "a.store", tmp_path / "out")
-    assert "warning: vdb_five.json: 1 vectors have length zero" in done.err
+    assert "warning: vdb_five.json: 1 vector has length zero" in done.err
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

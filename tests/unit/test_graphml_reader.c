@@ -127,7 +127,7 @@ static void test_nodes_and_edges(void **state)
     GOOD(DOCUMENT("<edge source=\"a\" target=\"b\"/><edge source=\"b\" target=\"a\" id=\"e\"/>"
                   "<node id=\"a\"/><edge source=\"a\" target=\"a\" directed=\"false\"/>"),
          "edge a b {} -1 -1\nedge b a {} -1 -1\nnode a {} -1 -1\nedge a a {} -1 -1\n",
-         "\"1 edges have an id of their own, which is not imported\"");
+         "\"1 edge has an id of its own, which is not imported\"");
     GOOD(DOCUMENT("<node id=\"\"/>"), "node  {} -1 -1\n", ""); /* the store has the last word */
 }
 
@@ -149,7 +149,7 @@ static void test_what_else_networkx_reads(void **state)
     GOOD(DOCUMENT(
              "<node id=\"a\"><data key=\"d0\">x<b>y</b></data><data key=\"d1\">1</data></node>"),
          "node a {\"n\":1} -1 -1\n",
-         "\"1 attributes hold elements, not text, and are not imported\"");
+         "\"1 attribute holds elements, not text, and is not imported\"");
     GOOD(XML OPEN KEYS GRAPH "<node id=\"a\"/></graph>" GRAPH "<node id=\"b\"/>" END,
          "node a {} -1 -1\n", "\"only the first of 2 graphs is imported\"");
     /* UTF-16, as the declaration says */

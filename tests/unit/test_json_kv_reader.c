@@ -32,10 +32,10 @@ static void test_values_and_stamps(void **state)
     KV("x", "{\"a\": {\"create_time\": \"x\", \"update_time\": 1e3, \"_id\": \"b\"}}",
        "kv a {} -1 -1\n",
        "\"2 times were not numbers of seconds: not known\","
-       "\"1 values had another _id than their key: the key is kept\"");
+       "\"1 value had another _id than its key: the key is kept\"");
     KV("x", "{\"k\\\"\xc3\xa9\\n\": {\"q\\\"\": 1}}", "kv k\"\xc3\xa9\n {\"q\\\"\":1} -1 -1\n", "");
     KV("x", "{\"a\": {\"s\": \"\\ud800x\"}}", "kv a {\"s\":\"\xef\xbf\xbdx\"} -1 -1\n",
-       "\"1 lone surrogates became U+FFFD\"");
+       "\"1 lone surrogate became U+FFFD\"");
     KV("x", "{\"\": {}}", "kv  {} -1 -1\n", ""); /* the store has the last word on keys */
 }
 

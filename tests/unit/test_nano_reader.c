@@ -123,7 +123,7 @@ static void test_members_of_the_file_in_any_order(void **state)
          "\"\\\"additional_data\\\" is not imported: LightRAG has no use for it\","
          "\"\\\"extra\\\" is not known and not imported\"");
     NANO("{" DATA ", \"matrix\": \"AAAA\", \"embedding_dim\": 4}", row,
-         "\"the matrix has 4 characters where 1 rows need 24; it was not used\"");
+         "\"the matrix has 4 characters where the rows need 24; it was not used\"");
     BAD("{" DATA ", " MATRIX ", \"embedding_dim\": 5}", RAG_E_MISMATCH,
         "f line 1 byte 121: \"embedding_dim\" is 5, but the rows have 4 elements");
 }
@@ -132,14 +132,17 @@ static void test_members_of_the_file_in_any_order(void **state)
     "\"" n          \
     " rows have no \\\"vector\\\": taken from the matrix, which holds them scaled to length 1\""
 
+#define FALLBACK_ONE \
+    "\"1 row has no \\\"vector\\\": taken from the matrix, which holds it scaled to length 1\""
+
 static void test_matrix_as_fallback(void **state)
 {
     (void)state;
     static const char row[] = "vector a {} -1 -1 0.182574 0.365148 0.547723 0.730297\n";
 #define BARE "\"data\": [{\"__id__\": \"a\"}]"
-    NANO("{\"embedding_dim\": 4, " BARE ", " MATRIX "}", row, FALLBACK("1"));
-    NANO("{" MATRIX ", \"embedding_dim\": 4, " BARE "}", row, FALLBACK("1"));
-    NANO("{" BARE ", " MATRIX ", \"embedding_dim\": 4}", row, FALLBACK("1"));
+    NANO("{\"embedding_dim\": 4, " BARE ", " MATRIX "}", row, FALLBACK_ONE);
+    NANO("{" MATRIX ", \"embedding_dim\": 4, " BARE "}", row, FALLBACK_ONE);
+    NANO("{" BARE ", " MATRIX ", \"embedding_dim\": 4}", row, FALLBACK_ONE);
     BAD("{\"embedding_dim\": 4, " BARE "}", RAG_E_CORRUPT,
         "f line 1 byte 44: row 'a': no \"vector\", and the file no \"matrix\"");
     BAD("{" BARE "}", RAG_E_CORRUPT,
@@ -195,7 +198,7 @@ static void test_matrix_of_many_rows(void **state)
     encode_base64((const unsigned char *)matrix, ROWS * DIM * sizeof *matrix, &in);
     (void)buffer_append_text(&in, "\", \"embedding_dim\": 7}", NULL);
     NANO(in.data, want.data,
-         FALLBACK("2970") ",\"1 rows of the matrix are NaN throughout: taken as vectors of length "
+         FALLBACK("2970") ",\"1 row of the matrix is NaN throughout: taken as a vector of length "
                           "zero\"");
     buffer_free(&in);
     buffer_free(&want);

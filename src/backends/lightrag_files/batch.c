@@ -65,6 +65,13 @@ void lightrag_warn(struct lightrag_summary *s, const char *format, ...)
         s->warnings.len = before;
 }
 
+void lightrag_warn_count(struct lightrag_summary *s, uint64_t count, const char *one,
+                         const char *many)
+{
+    if (count)
+        lightrag_warn(s, "%llu %s", (unsigned long long)count, count == 1 ? one : many);
+}
+
 void lightrag_summary_free(struct lightrag_summary *s)
 {
     buffer_free(&s->warnings);

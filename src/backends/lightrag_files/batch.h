@@ -93,6 +93,10 @@ void lightrag_summary_free(struct lightrag_summary *s);
 void lightrag_warn(struct lightrag_summary *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A warning about `count` things, nothing when there is none: "1 <one>" or "<count> <many>". */
+void lightrag_warn_count(struct lightrag_summary *s, uint64_t count, const char *one,
+                         const char *many);
+
 /* One file to be read. `batch` is changed by the sink. */
 struct lightrag_job {
     const struct lightrag_input *input;

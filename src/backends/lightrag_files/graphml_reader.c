@@ -492,13 +492,12 @@ static void add_warnings(const struct graph_reader *g)
     if (g->graphs > 1)
         lightrag_warn(g->job->summary, "only the first of %llu graphs is imported",
                       (unsigned long long)g->graphs);
-    if (g->edge_ids)
-        lightrag_warn(g->job->summary, "%llu edges have an id of their own, which is not imported",
-                      (unsigned long long)g->edge_ids);
-    if (g->structured)
-        lightrag_warn(g->job->summary,
-                      "%llu attributes hold elements, not text, and are not imported",
-                      (unsigned long long)g->structured);
+    lightrag_warn_count(g->job->summary, g->edge_ids,
+                        "edge has an id of its own, which is not imported",
+                        "edges have an id of their own, which is not imported");
+    lightrag_warn_count(g->job->summary, g->structured,
+                        "attribute holds elements, not text, and is not imported",
+                        "attributes hold elements, not text, and are not imported");
 }
 
 static void free_keys(struct graph_reader *g)
@@ -643,10 +642,9 @@ static rag_status salvage_rows(struct graph_reader *g, struct salvage_scan *scan
         RAG_TRY(salvage_row(g, at, next, !found));
         at = next;
     }
-    if (g->undeclared)
-        lightrag_warn(g->job->summary,
-                      "%llu keys of attributes are not declared: their ids became the names",
-                      (unsigned long long)g->undeclared);
+    lightrag_warn_count(g->job->summary, g->undeclared,
+                        "key of attributes is not declared: its id became the name",
+                        "keys of attributes are not declared: their ids became the names");
     return lightrag_flush(g->job, g->err);
 }
 

@@ -332,17 +332,15 @@ static void add_warnings(const struct kv_reader *k)
     struct lightrag_summary *s = k->job->summary;
     const uint64_t replaced = k->replaced + json_reader_replaced(&k->json);
     s->completed = k->completed + k->flattened;
-    if (k->completed)
-        lightrag_warn(s, "%llu rows of old versions were completed (metadata, error_msg)",
-                      (unsigned long long)k->completed);
-    if (replaced)
-        lightrag_warn(s, "%llu lone surrogates became U+FFFD", (unsigned long long)replaced);
-    if (k->odd_times)
-        lightrag_warn(s, "%llu times were not numbers of seconds: not known",
-                      (unsigned long long)k->odd_times);
-    if (k->other_ids)
-        lightrag_warn(s, "%llu values had another _id than their key: the key is kept",
-                      (unsigned long long)k->other_ids);
+    lightrag_warn_count(s, k->completed,
+                        "row of an old version was completed (metadata, error_msg)",
+                        "rows of old versions were completed (metadata, error_msg)");
+    lightrag_warn_count(s, replaced, "lone surrogate became U+FFFD",
+                        "lone surrogates became U+FFFD");
+    lightrag_warn_count(s, k->odd_times, "time was not a number of seconds: not known",
+                        "times were not numbers of seconds: not known");
+    lightrag_warn_count(s, k->other_ids, "value had another _id than its key: the key is kept",
+                        "values had another _id than their key: the key is kept");
     if (k->flattened || (k->nested.len && memchr(k->nested.data, '1', k->nested.len)))
         lightrag_warn(s, "the cache had the nested layout of old versions and was made flat");
 }

@@ -298,13 +298,11 @@ static rag_status check_matrix(struct nano_reader *n, rag_error *err)
         return RAG_OK;
     if (n->from_matrix)
         return json_reader_fail(&n->json, err, RAG_E_CORRUPT,
-                                "the matrix has %llu characters, %llu rows need %llu",
-                                (unsigned long long)n->matrix_letters, (unsigned long long)n->index,
-                                (unsigned long long)letters);
+                                "the matrix has %llu characters, the rows need %llu",
+                                (unsigned long long)n->matrix_letters, (unsigned long long)letters);
     lightrag_warn(n->job->summary,
-                  "the matrix has %llu characters where %llu rows need %llu; it was not used",
-                  (unsigned long long)n->matrix_letters, (unsigned long long)n->index,
-                  (unsigned long long)letters);
+                  "the matrix has %llu characters where the rows need %llu; it was not used",
+                  (unsigned long long)n->matrix_letters, (unsigned long long)letters);
     return RAG_OK;
 }
 
@@ -313,21 +311,18 @@ static void add_warnings(const struct nano_reader *n)
     struct lightrag_summary *s = n->job->summary;
     const uint64_t replaced = n->replaced + json_reader_replaced(&n->json);
     s->dimension = n->dimension;
-    if (replaced)
-        lightrag_warn(s, "%llu lone surrogates became U+FFFD", (unsigned long long)replaced);
-    if (n->odd_times)
-        lightrag_warn(s, "%llu times were not numbers of seconds: not known",
-                      (unsigned long long)n->odd_times);
-    if (n->from_matrix)
-        lightrag_warn(s,
-                      "%llu rows have no \"vector\": taken from the matrix, which holds them "
-                      "scaled to length 1",
-                      (unsigned long long)n->from_matrix);
-    if (n->nan_rows)
-        lightrag_warn(s,
-                      "%llu rows of the matrix are NaN throughout: taken as vectors of length "
-                      "zero",
-                      (unsigned long long)n->nan_rows);
+    lightrag_warn_count(s, replaced, "lone surrogate became U+FFFD",
+                        "lone surrogates became U+FFFD");
+    lightrag_warn_count(s, n->odd_times, "time was not a number of seconds: not known",
+                        "times were not numbers of seconds: not known");
+    lightrag_warn_count(s, n->from_matrix,
+                        "row has no \"vector\": taken from the matrix, which holds it scaled to "
+                        "length 1",
+                        "rows have no \"vector\": taken from the matrix, which holds them scaled "
+                        "to length 1");
+    lightrag_warn_count(s, n->nan_rows,
+                        "row of the matrix is NaN throughout: taken as a vector of length zero",
+                        "rows of the matrix are NaN throughout: taken as vectors of length zero");
 }
 
 static rag_status read_file(struct nano_reader *n, rag_error *err)
