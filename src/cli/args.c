@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { HELP_WIDTH = 79, HELP_COLUMN = 24 };
 
@@ -94,6 +95,71 @@ static int set_number(const option *o, option_value *v, const char *given, text 
     return 1;
 }
 
+typedef struct unit {
+    const char *name; /* compared without case */
+    uint64_t factor;
+} unit;
+
+static const unit size_units[] = {
+    { "", 1 },
+    { "B", 1 },
+    { "k", 1000 },
+    { "kB", 1000 },
+    { "M", 1000000 },
+    { "MB", 1000000 },
+    { "G", 1000000000 },
+    { "GB", 1000000000 },
+    { "T", 1000000000000 },
+    { "TB", 1000000000000 },
+    { "KiB", (uint64_t)1 << 10 },
+    { "MiB", (uint64_t)1 << 20 },
+    { "GiB", (uint64_t)1 << 30 },
+    { "TiB", (uint64_t)1 << 40 },
+    { NULL, 0 },
+};
+
+static const unit duration_units[] = {
+    { "", 1 },     { "s", 1 },     { "m", 60 },     { "min", 60 },
+    { "h", 3600 }, { "d", 86400 }, { "w", 604800 }, { NULL, 0 },
+};
+
+/* A number that is not negative and a unit, as a whole number of the smallest unit; at most
+ * INT64_MAX, which is what a store can keep. */
+static int parse_amount(const char *given, const unit *units, uint64_t *amount)
+{
+    char *end = NULL;
+    if (strcasecmp(given, "none") == 0) {
+        *amount = 0;
+        return 1;
+    }
+    if (given[0] < '0' || given[0] > '9' || given[1] == 'x' || given[1] == 'X') {
+        return 0;
+    }
+    double number = strtod(given, &end);
+    end += *end == ' ';
+    for (const unit *u = units; u->name; u++) {
+        if (strcasecmp(u->name, end) == 0) {
+            double value = number * (double)u->factor;
+            *amount = value < 9e18 ? (uint64_t)value : 0;
+            return value < 9e18 && (value == 0 || *amount > 0);
+        }
+    }
+    return 0;
+}
+
+static int set_amount(const option *o, option_value *v, const char *given, text *complaint)
+{
+    int is_size = o->kind == OPTION_SIZE;
+    if (parse_amount(given, is_size ? size_units : duration_units, &v->count)) {
+        return 1;
+    }
+    text_printf(complaint, "--%s wants %s, or none, not '", o->name,
+                is_size ? "a size such as 500MB or 2GiB" : "a time such as 90s, 12h or 30d");
+    text_add_shown(complaint, rag_text(given));
+    text_add(complaint, "'");
+    return 0;
+}
+
 static int set_choice(const option *o, const char *given, text *complaint)
 {
     for (const char *const *choice = o->choices; *choice; choice++) {
@@ -120,6 +186,8 @@ static int set_value(args *a, size_t index, const char *given, text *complaint)
     switch (o->kind) {
     case OPTION_COUNT: return set_count(o, v, given, complaint);
     case OPTION_NUMBER: return set_number(o, v, given, complaint);
+    case OPTION_SIZE:
+    case OPTION_DURATION: return set_amount(o, v, given, complaint);
     case OPTION_CHOICE: return set_choice(o, given, complaint);
     case OPTION_FLAG:
     case OPTION_TEXT: break;

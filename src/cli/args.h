@@ -9,7 +9,9 @@ typedef enum option_kind {
     OPTION_TEXT,
     OPTION_COUNT, /* a whole number from `least` to `most` */
     OPTION_NUMBER,
-    OPTION_CHOICE /* one of `choices` */
+    OPTION_SIZE,     /* bytes: 500MB, 2GiB, 4096; none is 0 */
+    OPTION_DURATION, /* seconds: 90, 15m, 12h, 30d; none is 0 */
+    OPTION_CHOICE    /* one of `choices` */
 } option_kind;
 
 typedef struct option {
@@ -50,6 +52,7 @@ void args_free(args *a);
 
 int args_given(const args *a, const char *name);
 const char *args_text(const args *a, const char *name, const char *otherwise);
+/* Of an OPTION_COUNT, OPTION_SIZE or OPTION_DURATION. */
 uint64_t args_count(const args *a, const char *name, uint64_t otherwise);
 double args_number(const args *a, const char *name, double otherwise);
 

@@ -63,7 +63,8 @@ const command backup_command = {
     .summary = "copy a store to a new directory while it is used",
     .usage = "  ragstore backup STORE TARGET\n",
     .about = "TARGET is a new directory (or an empty one). It gets the store as it is at one\n"
-             "moment, while others read and write, and appears when it is whole and on the disk.\n",
+             "moment, while others read and write, and appears when it is whole and on the\n"
+             "disk.\n",
     .options = options,
     .words_least = 2,
     .words_most = 2,

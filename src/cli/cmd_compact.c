@@ -72,10 +72,10 @@ const command compact_command = {
     .name = "compact",
     .summary = "give the space of deleted rows back to the disk",
     .usage = "  ragstore compact STORE\n",
-    .about = "Works in small steps while others read and write; ^C stops it, and what was done\n"
-             "stays done. A store that an older ragstore made is written anew once instead, which\n"
-             "needs its size twice on the disk for that time, and then happens whole or not at\n"
-             "all. Vector indexes are brought up to date as well.\n",
+    .about = "Works in small steps while others read and write; ^C stops it, and what was\n"
+             "done stays done. A store that an older ragstore made is written anew once\n"
+             "instead, which needs its size twice on the disk for that time, and then happens\n"
+             "whole or not at all. Vector indexes are brought up to date as well.\n",
     .options = options,
     .words_least = 1,
     .words_most = 1,

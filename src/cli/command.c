@@ -182,9 +182,9 @@ int next_page(text *after, rag_result *page)
 
 /* ---- namespaces ------------------------------------------------------------------------------- */
 
-static int is_kind(const rag_row *row, const char *kind)
+int slice_is(rag_slice slice, const char *name)
 {
-    return row->key.len == strlen(kind) && memcmp(row->key.data, kind, row->key.len) == 0;
+    return slice.len == strlen(name) && memcmp(slice.data, name, slice.len) == 0;
 }
 
 int has_namespace(const invocation *in, rag_store *store, const char *kind, const char *name)
@@ -194,11 +194,9 @@ int has_namespace(const invocation *in, rag_store *store, const char *kind, cons
         return 1;
     }
     int found = 0;
-    size_t len = strlen(name);
     for (size_t i = 0; i < rag_result_count(all) && !found; i++) {
         const rag_row *row = rag_result_row(all, i);
-        found =
-            is_kind(row, kind) && row->key2.len == len && memcmp(row->key2.data, name, len) == 0;
+        found = slice_is(row->key, kind) && slice_is(row->key2, name);
     }
     rag_result_free(all);
     return found;
@@ -214,7 +212,7 @@ int no_namespace(const invocation *in, rag_store *store, const char *kind, const
     if (rag_store_namespaces(store, &in->ctx, &all, NULL) == RAG_OK) {
         for (size_t i = 0; i < rag_result_count(all) && count < 64; i++) {
             const rag_row *row = rag_result_row(all, i);
-            if (is_kind(row, kind)) {
+            if (slice_is(row->key, kind)) {
                 text_printf(&list, "%s%.*s", count ? ", " : "", (int)row->key2.len,
                             (const char *)row->key2.data);
                 char *copy = cli_alloc(row->key2.len + 1, 1);

@@ -41,9 +41,9 @@ extern const command *const all_commands[]; /* ends with NULL */
 const command *find_command(const char *name);
 
 /* One in each cmd_*.c. */
-extern const command backup_command, compact_command, check_command, import_command, export_command,
-    status_command, get_command, search_command, graph_command, docs_command, config_command,
-    bench_command, help_command, version_command;
+extern const command backup_command, cache_command, compact_command, check_command, import_command,
+    export_command, status_command, get_command, search_command, graph_command, docs_command,
+    config_command, bench_command, help_command, version_command;
 
 /* Argument `index`, "" when it was not given. */
 const char *word(const invocation *in, size_t index);
@@ -67,6 +67,9 @@ int next_page(text *after, rag_result *page);
 
 /* Complain that there is no namespace of this name and kind, and say which there are. */
 int no_namespace(const invocation *in, rag_store *store, const char *kind, const char *name);
+
+/* 1 when a slice is this text. */
+int slice_is(rag_slice slice, const char *name);
 
 /* 1 when the store holds such a namespace (or it cannot be told). */
 int has_namespace(const invocation *in, rag_store *store, const char *kind, const char *name);

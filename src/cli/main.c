@@ -16,11 +16,12 @@
 
 static int stop_flag;
 
-const command *const all_commands[] = { &import_command, &export_command,  &status_command,
-                                        &get_command,    &search_command,  &graph_command,
-                                        &docs_command,   &config_command,  &bench_command,
-                                        &check_command,  &compact_command, &backup_command,
-                                        &help_command,   &version_command, NULL };
+const command *const all_commands[] = {
+    &import_command, &export_command, &status_command,  &get_command,
+    &search_command, &graph_command,  &docs_command,    &cache_command,
+    &config_command, &bench_command,  &check_command,   &compact_command,
+    &backup_command, &help_command,   &version_command, NULL
+};
 
 static void on_signal(int number)
 {

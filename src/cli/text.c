@@ -301,6 +301,21 @@ void text_add_seconds(text *t, double seconds)
     }
 }
 
+void text_add_duration(text *t, uint64_t seconds)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *name;
+    } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+    size_t i = 0;
+    while (seconds % units[i].seconds != 0) {
+        i++;
+    }
+    uint64_t count = seconds / units[i].seconds;
+    text_add_count(t, count);
+    text_printf(t, " %s%s", units[i].name, count == 1 ? "" : "s");
+}
+
 void text_add_time(text *t, int64_t unix_seconds)
 {
     time_t when = (time_t)unix_seconds;

@@ -34,12 +34,13 @@ void text_add_snippet(text *t, rag_slice bytes);
 size_t text_width(const char *s, size_t len);
 size_t text_fit(const char *s, size_t len, size_t columns);
 
-/* "1.5 MB", "12,345", "3.2 s", "2026-11-21 08:11:10" (UTC; "-" for 0). */
+/* "1.5 MB", "12,345", "3.2 s", "30 days", "2026-11-21 08:11:10" (UTC; "-" for 0). */
 void text_add_size(text *t, uint64_t bytes);
 void text_add_count(text *t, uint64_t count);
 /* "1 row" or "12,345 rows". */
 void text_add_number_of(text *t, uint64_t count, const char *one, const char *many);
 void text_add_seconds(text *t, double seconds);
+void text_add_duration(text *t, uint64_t seconds); /* exactly, in the largest unit that can */
 void text_add_time(text *t, int64_t unix_seconds);
 
 /* The next code point of at most `len` bytes; *used its length. -1 when it is not UTF-8 (used 1). */

@@ -6,10 +6,12 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["import", "export", "status", "get", "search", "graph", "docs", "config", "bench", "help", "version"]
+COMMANDS = ["import", "export", "status", "get", "search", "graph", "docs", "cache", "config", "bench", "check", "compact",
+            "backup", "help", "version"]
 
 
 def test_help_lists_every_command(ragstore):
+    assert {entry["command"] for entry in ragstore("help", "--json").json} == set(COMMANDS)
     shown = ragstore("help")
     for name in COMMANDS:
         assert re.search(rf"^  {name} +\S", shown.out, re.M), name
