@@ -40,7 +40,8 @@ endif()
 # What may differ from upstream's defaults, and why, is in docs/decisions/0001-private-sqlite.md.
 set(RAG_SQLITE_OPTIONS
     SQLITE_THREADSAFE=2 SQLITE_DQS=0 SQLITE_DEFAULT_MEMSTATUS=0 SQLITE_MAX_MMAP_SIZE=0 SQLITE_OMIT_LOAD_EXTENSION
-    SQLITE_OMIT_DEPRECATED SQLITE_OMIT_SHARED_CACHE SQLITE_LIKE_DOESNT_MATCH_BLOBS SQLITE_ENABLE_FTS5 HAVE_FDATASYNC=1)
+    SQLITE_OMIT_DEPRECATED SQLITE_OMIT_SHARED_CACHE SQLITE_LIKE_DOESNT_MATCH_BLOBS SQLITE_ENABLE_FTS5 HAVE_FDATASYNC=1
+    fdatasync=os_fdatasync)
 set(RAG_SQLITE_SYSTEM_MINIMUM 3.51.3)
 if(RAGSTORE_SQLITE STREQUAL "private")
     rag_find_copy(RAGSTORE_SQLITE_DIR sqlite3)
@@ -53,7 +54,7 @@ if(RAGSTORE_SQLITE STREQUAL "private")
     target_compile_definitions(ragsqlite PRIVATE ${RAG_SQLITE_OPTIONS})
     target_compile_options(ragsqlite PRIVATE ${RAG_COPY_OPTIONS})
     target_include_directories(ragsqlite SYSTEM INTERFACE ${RAGSTORE_SQLITE_DIR})
-    target_link_libraries(ragsqlite PUBLIC Threads::Threads m)
+    target_link_libraries(ragsqlite PUBLIC ragcore Threads::Threads m) # ragcore: os_fdatasync()
 elseif(RAGSTORE_SQLITE STREQUAL "system")
     pkg_check_modules(SYSTEM_SQLITE REQUIRED IMPORTED_TARGET sqlite3)
     if(SYSTEM_SQLITE_VERSION VERSION_LESS ${RAG_SQLITE_SYSTEM_MINIMUM})

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -33,10 +34,21 @@ struct os_calls os_calls = {
     .read = read,
     .pread = pread,
     .write = write,
+    .pwrite = pwrite,
+    .ftruncate = ftruncate,
     .fsync = fsync,
+    .fdatasync = fdatasync,
     .rename = rename,
+    .link = link,
     .unlink = unlink,
     .mkdir = mkdir,
+    .rmdir = rmdir,
+    .fchmod = fchmod,
+    .stat = stat,
+    .lstat = lstat,
+    .fstat = fstat,
+    .access = access,
+    .mmap = mmap,
     .fcntl_lock = plain_fcntl_lock,
 };
 
@@ -69,6 +81,23 @@ rag_status os_write_all(int fd, const void *data, size_t len, const char *path, 
             return rag_fail_errno(err, errno, "write %s", path);
         p += n;
         len -= (size_t)n;
+    }
+    return RAG_OK;
+}
+
+rag_status os_write_all_at(int fd, const void *data, size_t len, off_t offset, const char *path,
+                           rag_error *err)
+{
+    const char *p = data;
+    while (len) {
+        const ssize_t n = os_calls.pwrite(fd, p, len, offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return rag_fail_errno(err, errno, "write %s", path);
+        p += n;
+        len -= (size_t)n;
+        offset += n;
     }
     return RAG_OK;
 }
@@ -108,6 +137,20 @@ rag_status os_fsync(int fd, const char *path, rag_error *err)
     return RAG_OK;
 }
 
+int os_fdatasync(int fd)
+{
+    return os_calls.fdatasync(fd);
+}
+
+DIR *os_open_directory(const char *path)
+{
+    const int fd = os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory && fd >= 0)
+        (void)os_calls.close(fd);
+    return directory;
+}
+
 rag_status os_sync_directory(const char *path, rag_error *err)
 {
     int fd;
@@ -144,7 +187,7 @@ rag_status os_make_directories(const char *path, rag_error *err)
         *p = 0;
         struct stat st;
         if (os_calls.mkdir(copy, 0700) != 0 &&
-            (errno != EEXIST || stat(copy, &st) != 0 || !S_ISDIR(st.st_mode)))
+            (errno != EEXIST || os_calls.stat(copy, &st) != 0 || !S_ISDIR(st.st_mode)))
             status =
                 rag_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "create directory %s", copy);
         if (!end)

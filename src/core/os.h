@@ -1,8 +1,10 @@
 /* The operating system, through one replaceable table: tests make the n-th write, sync or rename
- * fail, and other systems would be added here. Also: which descriptors must not survive a fork. */
+ * fail, record what would be lost in a power cut, and kill themselves at the n-th call. The private
+ * SQLite goes through it as well. Also: which descriptors must not survive a fork. */
 #ifndef CORE_OS_H
 #define CORE_OS_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -16,10 +18,21 @@ struct os_calls {
     ssize_t (*read)(int fd, void *data, size_t len);
     ssize_t (*pread)(int fd, void *data, size_t len, off_t offset);
     ssize_t (*write)(int fd, const void *data, size_t len);
+    ssize_t (*pwrite)(int fd, const void *data, size_t len, off_t offset);
+    int (*ftruncate)(int fd, off_t len);
     int (*fsync)(int fd);
+    int (*fdatasync)(int fd);
     int (*rename)(const char *from, const char *to);
+    int (*link)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path);
+    int (*fchmod)(int fd, mode_t mode);
+    int (*stat)(const char *path, struct stat *st);
+    int (*lstat)(const char *path, struct stat *st);
+    int (*fstat)(int fd, struct stat *st);
+    int (*access)(const char *path, int mode);
+    void *(*mmap)(void *at, size_t len, int protection, int flags, int fd, off_t offset);
     int (*fcntl_lock)(int fd, int command, void *flock);
 };
 
@@ -35,7 +48,15 @@ rag_status os_write_all(int fd, const void *data, size_t len, const char *path, 
 /* Up to `len` bytes; *got is short only at the end of the file. */
 rag_status os_read_full(int fd, void *data, size_t len, size_t *got, const char *path,
                         rag_error *err);
+/* The same at `offset`; the position of the descriptor stays. */
+rag_status os_write_all_at(int fd, const void *data, size_t len, off_t offset, const char *path,
+                           rag_error *err);
 rag_status os_fsync(int fd, const char *path, rag_error *err);
+
+/* opendir(); NULL with errno. Read with readdir(), end with closedir(). */
+DIR *os_open_directory(const char *path);
+/* What SQLite is compiled to call in place of fdatasync(), which it lets nobody replace. */
+int os_fdatasync(int fd);
 
 /* fsync of the directory itself, so that a new or renamed entry survives a power cut. */
 rag_status os_sync_directory(const char *path, rag_error *err);

@@ -40,7 +40,8 @@ rag_status export_file_open(struct export_file *f, const char *path, rag_error *
     rag_status status = f->path && f->temporary ? RAG_OK : rag_fail_memory(err);
     if (status == RAG_OK)
         status = create(f->temporary, O_WRONLY, &f->fd, err);
-    if (status == RAG_OK && stat(path, &old) == 0 && fchmod(f->fd, old.st_mode & 0777) != 0)
+    if (status == RAG_OK && os_calls.stat(path, &old) == 0 &&
+        os_calls.fchmod(f->fd, old.st_mode & 0777) != 0)
         status = rag_fail_errno(err, errno, "set the mode of %s", f->temporary);
     if (status != RAG_OK)
         export_file_abort(f);

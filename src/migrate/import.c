@@ -19,6 +19,7 @@
 #include "core/alloc.h"
 #include "core/context.h"
 #include "core/json.h"
+#include "core/os.h"
 #include "core/result.h"
 #include "import.h"
 
@@ -236,7 +237,7 @@ static rag_status check_place(struct import *im, const char *directory, rag_erro
                 RAG_OK ||
             !location)
             continue;
-        if (stat(location, &store) == 0 && stat(directory, &source) == 0 &&
+        if (os_calls.stat(location, &store) == 0 && os_calls.stat(directory, &source) == 0 &&
             store.st_dev == source.st_dev && store.st_ino == source.st_ino)
             status = rag_fail(err, RAG_E_INVALID,
                               "%s is the directory of LightRAG itself: name another for the store, "

@@ -103,7 +103,7 @@ static rag_status add(struct import_files *files, const char *directory, const c
 
 static rag_status list(const char *directory, struct import_files *files, rag_error *err)
 {
-    DIR *folder = opendir(directory);
+    DIR *folder = os_open_directory(directory);
     if (!folder)
         return rag_fail_errno(err, errno, "open directory %s", directory);
     rag_status status = RAG_OK;
@@ -166,7 +166,7 @@ static void measure(struct import_files *files)
     for (size_t i = 0; i < files->count; i++) {
         struct import_file *f = &files->items[i];
         struct stat st;
-        if (f->kind == IMPORT_SKIPPED || stat(f->path, &st) != 0 || st.st_size < 0)
+        if (f->kind == IMPORT_SKIPPED || os_calls.stat(f->path, &st) != 0 || st.st_size < 0)
             continue;
         f->bytes = (uint64_t)st.st_size;
         files->bytes += f->bytes;

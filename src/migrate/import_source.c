@@ -14,7 +14,7 @@ rag_status import_source_open(struct import_source *s, const struct import_file 
     int fd;
     /* O_NONBLOCK: a pipe of that name must not hang the import */
     RAG_TRY(os_open(file->path, O_RDONLY | O_NONBLOCK, &fd, err));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (os_calls.fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         os_close(fd);
         return rag_fail(err, RAG_E_INVALID, "%s is not a file", file->path);
     }

@@ -137,7 +137,7 @@ static rag_status try_folder(const char *folder, void *user, int *done, rag_erro
     if (!path)
         return rag_fail_memory(err);
     rag_status status = RAG_OK;
-    if (access(path, F_OK) == 0) {
+    if (os_calls.access(path, F_OK) == 0) {
         *done = wanted->found = 1;
         status = load_file(wanted->name, path, err);
     }
@@ -165,7 +165,7 @@ static rag_status list_folder(const char *folder, void *user, int *done, rag_err
 {
     const struct listing *listing = user;
     (void)done;
-    DIR *directory = opendir(folder);
+    DIR *directory = os_open_directory(folder);
     if (!directory)
         return RAG_OK;
     rag_status status = RAG_OK;

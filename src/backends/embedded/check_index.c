@@ -58,13 +58,13 @@ static rag_status map_whole(const char *path, const struct vector_index_row *row
     int fd;
     RAG_TRY(os_open(path, O_RDONLY, &fd, err));
     rag_status status = RAG_OK;
-    if (fstat(fd, &st) != 0)
+    if (os_calls.fstat(fd, &st) != 0)
         status = rag_fail_errno(err, errno, "look at %s", path);
     else if (st.st_size != row->length || row->length <= 0)
         status = rag_fail(err, RAG_E_CORRUPT, "it has %lld bytes, not %lld", (long long)st.st_size,
                           (long long)row->length);
     if (status == RAG_OK) {
-        void *base = mmap(NULL, (size_t)row->length, PROT_READ, MAP_SHARED, fd, 0);
+        void *base = os_calls.mmap(NULL, (size_t)row->length, PROT_READ, MAP_SHARED, fd, 0);
         if (base == MAP_FAILED)
             status = rag_fail_errno(err, errno, "map %s", path);
         else
@@ -330,7 +330,7 @@ static int is_locked(const char *directory, const char *name)
 static rag_status list_unlocked(const char *path, struct strays *out, rag_error *err)
 {
     uint8_t uuid[VINDEX_UUID_SIZE];
-    DIR *directory = opendir(path);
+    DIR *directory = os_open_directory(path);
     if (!directory)
         return rag_fail_errno(err, errno, "list %s", path);
     for (const struct dirent *e = readdir(directory); e && out->count < STRAYS_MAX;

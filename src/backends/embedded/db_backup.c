@@ -181,7 +181,7 @@ static rag_status take_index(struct backup *b, const uint8_t *uuid, rag_error *e
     char *source = os_join(b->db->directory, name);
     char *path = os_join(b->partial.path, name);
     rag_status status = source && path ? RAG_OK : rag_fail_memory(err);
-    if (status == RAG_OK && link(source, path) != 0 && errno != ENOENT)
+    if (status == RAG_OK && os_calls.link(source, path) != 0 && errno != ENOENT)
         status = copy_file(b->call->ctx, source, path, err);
     rag_free(source);
     rag_free(path);

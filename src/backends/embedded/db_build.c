@@ -59,7 +59,7 @@ static rag_status remove_companions(const char *path, rag_error *err)
 static int exists(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0;
+    return os_calls.stat(path, &st) == 0;
 }
 
 /* ---- files of dead builders ------------------------------------------------------------------------ */
@@ -84,7 +84,7 @@ static void remove_if_dead(const char *path)
 
 void build_remove_dead(const char *directory)
 {
-    DIR *dir = opendir(directory);
+    DIR *dir = os_open_directory(directory);
     if (!dir)
         return;
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
@@ -132,8 +132,9 @@ static rag_status create_locked(struct build *build, int *again, rag_error *err)
         return status;
     }
     struct stat ours, there;
-    *again = !os_try_lock(build->lock_fd, ALIVE_BYTE, 1) || fstat(build->lock_fd, &ours) != 0 ||
-             stat(build->path, &there) != 0 || ours.st_ino != there.st_ino;
+    *again = !os_try_lock(build->lock_fd, ALIVE_BYTE, 1) ||
+             os_calls.fstat(build->lock_fd, &ours) != 0 ||
+             os_calls.stat(build->path, &there) != 0 || ours.st_ino != there.st_ino;
     return RAG_OK;
 }
 
@@ -334,7 +335,7 @@ static rag_status retire_old(struct db *db, const rag_context *ctx, int *fd, rag
 static int holds_something(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && st.st_size > 0;
+    return os_calls.stat(path, &st) == 0 && st.st_size > 0;
 }
 
 static rag_status check_vacant(const struct db *db, rag_error *err)

@@ -24,7 +24,7 @@ enum { AUTO_VACUUM_INCREMENTAL = 2 };
 static uint64_t size_of(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    return os_calls.stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 /* Of the database and its log. */

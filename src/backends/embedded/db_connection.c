@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/os.h"
 #include "db_internal.h"
 #include "dictionary.h"
 #include "sqlite_os.h"
@@ -162,7 +163,7 @@ static rag_status configure(struct connection *c, enum connection_kind kind, rag
 static rag_status check_same_file(struct db *db, const char *path, rag_error *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0)
+    if (os_calls.stat(path, &st) != 0)
         return rag_fail_errno(err, errno, "look at %s", path);
     (void)pthread_mutex_lock(&db->mutex);
     const int first = !db->inode;
@@ -218,8 +219,8 @@ static int is_still(const struct db *db, const char *path)
     struct stat st;
     char shm[PATH_MAX];
     const int len = snprintf(shm, sizeof shm, "%s-shm", path);
-    return db->read_only && len > 0 && (size_t)len < sizeof shm && stat(shm, &st) != 0 &&
-           access(db->directory, W_OK) != 0 && errno == EROFS;
+    return db->read_only && len > 0 && (size_t)len < sizeof shm && os_calls.stat(shm, &st) != 0 &&
+           os_calls.access(db->directory, W_OK) != 0 && errno == EROFS;
 }
 
 /* "file:" and the path, escaped, as what never changes: there is no log. 0: not so. */
@@ -228,7 +229,7 @@ static int still_uri(const char *path, char *out, size_t size)
     static const char hex[] = "0123456789ABCDEF";
     struct stat st;
     size_t n = (size_t)snprintf(out, size, "%s-wal", path);
-    if (n >= size || stat(out, &st) == 0)
+    if (n >= size || os_calls.stat(out, &st) == 0)
         return 0;
     n = (size_t)snprintf(out, size, "file:");
     for (const char *p = path; *p; p++) {

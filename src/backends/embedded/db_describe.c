@@ -103,7 +103,7 @@ static rag_status read_facts(struct db_conn *conn, struct facts *f, rag_error *e
 static sqlite3_int64 size_of(const char *path)
 {
     struct stat st;
-    return path && stat(path, &st) == 0 ? (sqlite3_int64)st.st_size : 0;
+    return path && os_calls.stat(path, &st) == 0 ? (sqlite3_int64)st.st_size : 0;
 }
 
 static void measure_files(const struct db *db, struct facts *f)

@@ -72,7 +72,8 @@ static int fuse_is_remote(const char *directory)
     struct stat st;
     int fd = -1;
     size_t got = 0;
-    if (stat(directory, &st) != 0 || os_open("/proc/self/mountinfo", 0, &fd, NULL) != RAG_OK)
+    if (os_calls.stat(directory, &st) != 0 ||
+        os_open("/proc/self/mountinfo", 0, &fd, NULL) != RAG_OK)
         return 0;
     char *table = rag_alloc(TABLE_BYTES);
     int remote = 0;
@@ -146,7 +147,7 @@ static rag_status new_db(const struct db_options *options, struct db **out, rag_
 static rag_status look(const struct db *db, int *found, rag_error *err)
 {
     struct stat st;
-    if (stat(db->path, &st) != 0) {
+    if (os_calls.stat(db->path, &st) != 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             return rag_fail_errno(err, errno, "look at %s", db->path);
         *found = 0;

@@ -60,9 +60,9 @@ static rag_status split_target(struct partial *p, const char *target, rag_error 
 static rag_status check_vacant(const char *target, rag_error *err)
 {
     struct stat st;
-    if (lstat(target, &st) != 0)
+    if (os_calls.lstat(target, &st) != 0)
         return errno == ENOENT ? RAG_OK : rag_fail_errno(err, errno, "look at %s", target);
-    DIR *dir = S_ISDIR(st.st_mode) ? opendir(target) : NULL;
+    DIR *dir = S_ISDIR(st.st_mode) ? os_open_directory(target) : NULL;
     if (!dir)
         return rag_fail(err, RAG_E_CONFLICT, "%s exists already and is no empty directory", target);
     int entries = 0;
@@ -91,18 +91,26 @@ static rag_status check_outside(const struct partial *p, const char *source, rag
 
 /* ---- removing ---------------------------------------------------------------------------------- */
 
+static void remove_file(const char *directory, const char *name)
+{
+    char *path = os_join(directory, name);
+    if (path)
+        (void)os_unlink(path, NULL);
+    rag_free(path);
+}
+
 /* The lock file goes last: until then others can tell that nobody makes this. */
 static void remove_directory(const char *path)
 {
-    DIR *dir = opendir(path);
+    DIR *dir = os_open_directory(path);
     if (!dir)
         return;
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, LOCK_FILE) != 0)
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    (void)unlinkat(dirfd(dir), LOCK_FILE, 0);
+            remove_file(path, entry->d_name);
+    remove_file(path, LOCK_FILE);
     (void)closedir(dir);
-    (void)rmdir(path);
+    (void)os_calls.rmdir(path);
 }
 
 static void remove_if_dead(const char *path)
@@ -133,7 +141,7 @@ static int is_partial_of(const char *name, const char *target_name)
 /* Failing to remove one harms nothing; the next one tries again. */
 static void remove_dead(const struct partial *p)
 {
-    DIR *dir = opendir(p->parent);
+    DIR *dir = os_open_directory(p->parent);
     if (!dir)
         return;
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
@@ -178,8 +186,8 @@ static rag_status say_alive(struct partial *p, rag_error *err)
     if (!path)
         return rag_fail_memory(err);
     rag_status status = os_open(path, O_RDWR | O_CREAT | O_EXCL, &fd, err);
-    if (status == RAG_OK && (!os_try_lock(fd, ALIVE_BYTE, 1) || fstat(fd, &ours) != 0 ||
-                             stat(path, &there) != 0 || ours.st_ino != there.st_ino))
+    if (status == RAG_OK && (!os_try_lock(fd, ALIVE_BYTE, 1) || os_calls.fstat(fd, &ours) != 0 ||
+                             os_calls.stat(path, &there) != 0 || ours.st_ino != there.st_ino))
         status = rag_fail(err, RAG_E_CONFLICT, "%s was taken for that of a dead process", p->path);
     if (status == RAG_OK)
         status = os_track_descriptor(fd, err);

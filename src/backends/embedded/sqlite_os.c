@@ -1,4 +1,7 @@
-/* System calls for the private copy of SQLite, put under its unix VFS with xSetSystemCall().
+/* System calls for the private copy of SQLite, put under its unix VFS with xSetSystemCall(). Those
+ * that touch files go through the table of core/os.c, so that tests see and fail SQLite's as they do
+ * ours; its syncs, which that call does not offer, are renamed when it is compiled. Its memory is
+ * that of core/alloc.c. The locks are more than passed on:
  *
  * Why. POSIX record locks belong to (process, inode), and closing ANY descriptor of the file drops
  * them all. When another copy of SQLite in the same process (Python's sqlite3) opens and closes our
@@ -52,6 +55,7 @@
 #include "core/alloc.h"
 #include "core/os.h"
 #include "core/slice.h"
+#include "sqlite_memory.h"
 
 struct owner { /* of all locks of this process on one inode */
     dev_t device;
@@ -106,7 +110,7 @@ static int is_shm(const char *path)
 static int add_row(int fd, const char *path)
 {
     struct stat st;
-    if (fstat(fd, &st) != 0)
+    if (os_calls.fstat(fd, &st) != 0)
         return 0;
     if (table_count == table_capacity) {
         const size_t capacity = table_capacity ? table_capacity * 2 : 32;
@@ -271,7 +275,7 @@ static void mix_generation(struct stat *st)
 
 static int hook_stat(const char *path, struct stat *st)
 {
-    const int result = stat(path, st);
+    const int result = os_calls.stat(path, st);
     if (result == 0)
         mix_generation(st);
     return result;
@@ -279,10 +283,15 @@ static int hook_stat(const char *path, struct stat *st)
 
 static int hook_fstat(int fd, struct stat *st)
 {
-    const int result = fstat(fd, st);
+    const int result = os_calls.fstat(fd, st);
     if (result == 0)
         mix_generation(st);
     return result;
+}
+
+static int hook_lstat(const char *path, struct stat *st)
+{
+    return os_calls.lstat(path, st);
 }
 
 int sqlite_os_is_in_place(const char *path)
@@ -296,7 +305,64 @@ int sqlite_os_is_in_place(const char *path)
     if (row.fd < 0)
         return -1;
     struct stat st;
-    return stat(path, &st) == 0 && st.st_dev == row.device && st.st_ino == row.inode;
+    return os_calls.stat(path, &st) == 0 && st.st_dev == row.device && st.st_ino == row.inode;
+}
+
+/* ---- passed on ---------------------------------------------------------------------------------------- */
+
+static int hook_access(const char *path, int mode)
+{
+    return os_calls.access(path, mode);
+}
+
+static ssize_t hook_read(int fd, void *data, size_t len)
+{
+    return os_calls.read(fd, data, len);
+}
+
+static ssize_t hook_pread(int fd, void *data, size_t len, off_t offset)
+{
+    return os_calls.pread(fd, data, len, offset);
+}
+
+static ssize_t hook_write(int fd, const void *data, size_t len)
+{
+    return os_calls.write(fd, data, len);
+}
+
+static ssize_t hook_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    return os_calls.pwrite(fd, data, len, offset);
+}
+
+static int hook_ftruncate(int fd, off_t len)
+{
+    return os_calls.ftruncate(fd, len);
+}
+
+static int hook_fchmod(int fd, mode_t mode)
+{
+    return os_calls.fchmod(fd, mode);
+}
+
+static int hook_unlink(const char *path)
+{
+    return os_calls.unlink(path);
+}
+
+static int hook_mkdir(const char *path, mode_t mode)
+{
+    return os_calls.mkdir(path, mode);
+}
+
+static int hook_rmdir(const char *path)
+{
+    return os_calls.rmdir(path);
+}
+
+static void *hook_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+    return os_calls.mmap(at, len, protection, flags, fd, offset);
 }
 
 /* ---- fork -------------------------------------------------------------------------------------------- */
@@ -325,9 +391,38 @@ static void after_fork_in_child(void)
 /* ---- installing ---------------------------------------------------------------------------------------- */
 
 #ifdef EMBEDDED_PRIVATE_SQLITE
-static int set_call(sqlite3_vfs *vfs, const char *name, sqlite3_syscall_ptr call)
+struct replaced {
+    const char *name; /* in SQLite's table of system calls */
+    sqlite3_syscall_ptr call;
+};
+
+static const struct replaced replaced[] = {
+    { "open", (sqlite3_syscall_ptr)hook_open },
+    { "close", (sqlite3_syscall_ptr)hook_close },
+    { "stat", (sqlite3_syscall_ptr)hook_stat },
+    { "fstat", (sqlite3_syscall_ptr)hook_fstat },
+    { "fcntl", (sqlite3_syscall_ptr)hook_fcntl },
+    { "access", (sqlite3_syscall_ptr)hook_access },
+    { "read", (sqlite3_syscall_ptr)hook_read },
+    { "pread", (sqlite3_syscall_ptr)hook_pread },
+    { "write", (sqlite3_syscall_ptr)hook_write },
+    { "pwrite", (sqlite3_syscall_ptr)hook_pwrite },
+    { "ftruncate", (sqlite3_syscall_ptr)hook_ftruncate },
+    { "fchmod", (sqlite3_syscall_ptr)hook_fchmod },
+    { "unlink", (sqlite3_syscall_ptr)hook_unlink },
+    { "mkdir", (sqlite3_syscall_ptr)hook_mkdir },
+    { "rmdir", (sqlite3_syscall_ptr)hook_rmdir },
+    { "mmap", (sqlite3_syscall_ptr)hook_mmap },
+    { "lstat", (sqlite3_syscall_ptr)hook_lstat },
+};
+
+/* SQLite has nothing open yet: this comes before the first store is. */
+static int replace_calls(sqlite3_vfs *vfs)
 {
-    return vfs->xSetSystemCall(vfs, name, call) == SQLITE_OK;
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
+        if (vfs->xSetSystemCall(vfs, replaced[i].name, replaced[i].call) != SQLITE_OK)
+            return 0;
+    return 1;
 }
 
 static rag_status install(rag_error *err)
@@ -335,14 +430,11 @@ static rag_status install(rag_error *err)
     /* Handlers run before a fork in reverse order of registration: ours must come after the one of
      * core/os.c, whose mutex is taken inside of ours. */
     RAG_TRY(os_watch_forks(err));
+    sqlite_memory_install();
     if (sqlite3_initialize() != SQLITE_OK)
         return rag_fail_memory(err);
     sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
-    if (!vfs || !set_call(vfs, "open", (sqlite3_syscall_ptr)hook_open) ||
-        !set_call(vfs, "close", (sqlite3_syscall_ptr)hook_close) ||
-        !set_call(vfs, "stat", (sqlite3_syscall_ptr)hook_stat) ||
-        !set_call(vfs, "fstat", (sqlite3_syscall_ptr)hook_fstat) ||
-        !set_call(vfs, "fcntl", (sqlite3_syscall_ptr)hook_fcntl))
+    if (!vfs || !replace_calls(vfs))
         return rag_fail(err, RAG_E_UNSUPPORTED, "SQLite %s does not take our system calls",
                         sqlite3_libversion());
     if (pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0)
@@ -354,6 +446,9 @@ static rag_status install(rag_error *err)
 static rag_status install(rag_error *err)
 {
     (void)hook_open, (void)hook_close, (void)hook_stat, (void)hook_fstat, (void)hook_fcntl;
+    (void)hook_access, (void)hook_read, (void)hook_pread, (void)hook_write, (void)hook_pwrite;
+    (void)hook_ftruncate, (void)hook_fchmod, (void)hook_unlink, (void)hook_mkdir, (void)hook_rmdir;
+    (void)hook_mmap, (void)hook_lstat;
     (void)before_fork, (void)after_fork, (void)after_fork_in_child;
     if (sqlite3_initialize() != SQLITE_OK)
         return rag_fail_memory(err);

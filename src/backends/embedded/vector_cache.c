@@ -107,14 +107,14 @@ static rag_status map_file(const char *path, const struct vector_index_row *row,
     struct stat st;
     RAG_TRY(os_open(path, O_RDONLY, &fd, err));
     rag_status status = RAG_OK;
-    if (fstat(fd, &st) != 0) {
+    if (os_calls.fstat(fd, &st) != 0) {
         status = rag_fail_errno(err, errno, "look at %s", path);
     } else if (st.st_size != row->length || row->length <= 0) {
         status = rag_fail(err, RAG_E_CORRUPT, "%s has %lld bytes, not %lld", path,
                           (long long)st.st_size, (long long)row->length);
     } else {
         entry->length = (size_t)row->length;
-        entry->base = mmap(NULL, entry->length, PROT_READ, MAP_SHARED, fd, 0);
+        entry->base = os_calls.mmap(NULL, entry->length, PROT_READ, MAP_SHARED, fd, 0);
         if (entry->base == MAP_FAILED) {
             entry->base = NULL;
             status = rag_fail_errno(err, errno, "map %s", path);

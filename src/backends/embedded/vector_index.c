@@ -217,9 +217,7 @@ struct output {
 static rag_status write_at(void *ctx, uint64_t offset, const void *data, size_t len, rag_error *err)
 {
     const struct output *out = ctx;
-    if (lseek(out->fd, (off_t)offset, SEEK_SET) < 0)
-        return rag_fail_errno(err, errno, "seek in %s", out->path);
-    return os_write_all(out->fd, data, len, out->path, err);
+    return os_write_all_at(out->fd, data, len, (off_t)offset, out->path, err);
 }
 
 /* Elements of one slot as floats. */
@@ -491,7 +489,7 @@ void vector_index_remove_garbage(const rag_call *call)
     struct db_write w;
     if (db_write_begin(call, &w, NULL) != RAG_OK)
         return;
-    DIR *directory = opendir(db_directory(w.conn->db));
+    DIR *directory = os_open_directory(db_directory(w.conn->db));
     for (const struct dirent *e = directory ? readdir(directory) : NULL; e; e = readdir(directory))
         remove_if_garbage(w.conn, e->d_name);
     if (directory)
@@ -511,8 +509,8 @@ static rag_status forget(const rag_call *call, const struct plan *plan, rag_erro
 static rag_status claim_file(const struct output *output, const struct plan *plan, rag_error *err)
 {
     struct stat ours, there;
-    if (!os_try_lock(output->fd, 0, 0) || fstat(output->fd, &ours) != 0 ||
-        stat(output->path, &there) != 0 || ours.st_ino != there.st_ino)
+    if (!os_try_lock(output->fd, 0, 0) || os_calls.fstat(output->fd, &ours) != 0 ||
+        os_calls.stat(output->path, &there) != 0 || ours.st_ino != there.st_ino)
         return rag_fail(err, RAG_E_CONFLICT, "the new index file of '%s' was taken for garbage",
                         plan->name);
     return RAG_OK;
