@@ -91,6 +91,18 @@ static void print_tables(const rag_result *values, const rag_result *backends)
     table_print(&t, 0);
 }
 
+/* Nothing names a store: what is listed holds for any, and what is missing is said. */
+static void say_when_nothing_is_named(const rag_result *values)
+{
+    for (size_t i = 0; i < rag_result_count(values); i++) {
+        const rag_row *row = rag_result_row(values, i);
+        if (slice_is(row->key, "url") && slice_is(row->value, "\"\"")) {
+            puts("\nNothing names a store. Give STORE, or set RAGSTORE_URL, [ragstore] url in\n"
+                 "config.ini, or LightRAG's LIGHTRAG_KV_STORAGE and its sisters.");
+        }
+    }
+}
+
 static int run_config(invocation *in)
 {
     rag_error err = RAG_ERROR_INIT;
@@ -108,6 +120,7 @@ static int run_config(invocation *in)
         print_json(values, backends);
     } else {
         print_tables(values, backends);
+        say_when_nothing_is_named(values);
     }
     rag_result_free(values);
     rag_result_free(backends);
@@ -129,7 +142,8 @@ const command config_command = {
     .summary = "the configuration in force, and where it came from",
     .usage = "  ragstore config [STORE] [--workspace NAME] [--config-file FILE]\n",
     .about = "Resolves STORE, or without one what environment and config.ini say, as opening\n"
-             "it would, but opens nothing. Secrets are shown as ***. Lists the backends, too.\n",
+             "it would, but opens nothing; where nothing names a store, what holds for any.\n"
+             "Secrets are shown as ***. Lists the backends, too.\n",
     .options = options_table,
     .words_most = 1,
     .examples = "  ragstore config\n"

@@ -26,6 +26,7 @@ struct resolver {
     const rag_open_options *options;
     config_lookup lookup;
     struct ini ini;
+    int may_be_nothing; /* nothing that names a store is an answer, too */
 };
 
 const char *config_kind_name(enum config_kind kind)
@@ -419,6 +420,23 @@ static rag_status fail_nothing_named(rag_error *err)
                     "LIGHTRAG_DOC_STATUS_STORAGE");
 }
 
+/* What holds for any store. */
+static rag_status note_defaults(struct resolver *r, rag_error *err)
+{
+    static const char *const names[] = { "working_dir", "stores" };
+    const struct config_value url = { "url", "", "not set", 0 };
+    struct config_mount any = { 0 };
+    RAG_TRY(settings_note(&r->settings, "", &url, err));
+    RAG_TRY(choose_workspace(r, NULL, "", &any, err));
+    RAG_TRY(choose_timeout(r, NULL, "", &any, err));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct config_value value;
+        RAG_TRY(settings_get(&r->settings, NULL, names[i], &value, err));
+        RAG_TRY(settings_note(&r->settings, "", &value, err));
+    }
+    return RAG_OK;
+}
+
 /* What a configuration file says, and LightRAG's variables: after `config:FILE`, or without URL. */
 static rag_status resolve_without_url(struct resolver *r, int file_first, rag_error *err)
 {
@@ -452,7 +470,7 @@ static rag_status resolve_without_url(struct resolver *r, int file_first, rag_er
                         "%s names no store: [ragstore] url, or kv, vector, graph and doc_status, "
                         "or LightRAG's LIGHTRAG_*_STORAGE in the environment",
                         r->ini.path);
-    return fail_nothing_named(err);
+    return r->may_be_nothing ? note_defaults(r, err) : fail_nothing_named(err);
 }
 
 static rag_status read_ini(struct resolver *r, const char *file, rag_error *err)
@@ -495,13 +513,14 @@ static rag_status resolve(struct resolver *r, const char *text, rag_error *err)
     return resolve_without_url(r, 1, err);
 }
 
-rag_status config_resolve(const char *url, const rag_open_options *options, config_lookup lookup,
-                          struct config *out, rag_error *err)
+static rag_status resolve_all(const char *url, const rag_open_options *options,
+                              config_lookup lookup, int may_be_nothing, struct config *out,
+                              rag_error *err)
 {
     struct config config = { 0 };
     rag_open_options full;
     RAG_TRY(config_open_options(options, &full, err));
-    struct resolver r = { .options = &full, .lookup = lookup };
+    struct resolver r = { .options = &full, .lookup = lookup, .may_be_nothing = may_be_nothing };
     r.settings.config = &config;
     r.settings.ini = &r.ini;
     const rag_status status = resolve(&r, url, err);
@@ -511,6 +530,18 @@ rag_status config_resolve(const char *url, const rag_open_options *options, conf
     else
         config_free(&config);
     return status;
+}
+
+rag_status config_resolve(const char *url, const rag_open_options *options, config_lookup lookup,
+                          struct config *out, rag_error *err)
+{
+    return resolve_all(url, options, lookup, 0, out, err);
+}
+
+rag_status config_resolve_or_defaults(const char *url, const rag_open_options *options,
+                                      config_lookup lookup, struct config *out, rag_error *err)
+{
+    return resolve_all(url, options, lookup, 1, out, err);
 }
 
 void config_free(struct config *c)

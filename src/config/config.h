@@ -48,6 +48,11 @@ struct config {
 /* Fill *out; on success the caller ends with config_free(). `options` may be NULL. */
 rag_status config_resolve(const char *url, const rag_open_options *options, config_lookup lookup,
                           struct config *out, rag_error *err);
+
+/* The same for looking only: where nothing names a store this is no failure. *out then has no mounts,
+ * an empty "url", and the values that hold whatever the store is. */
+rag_status config_resolve_or_defaults(const char *url, const rag_open_options *options,
+                                      config_lookup lookup, struct config *out, rag_error *err);
 void config_free(struct config *c);
 
 /* For rag_backend_config: `options` is a struct config_mount. */

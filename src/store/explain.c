@@ -34,7 +34,7 @@ rag_status rag_config_explain(const char *url, const rag_open_options *options, 
     if (!rows)
         return RAG_E_NO_MEMORY;
     struct config config = { 0 };
-    rag_status status = config_resolve(url, options, registry_lookup, &config, err);
+    rag_status status = config_resolve_or_defaults(url, options, registry_lookup, &config, err);
     for (size_t i = 0; status == RAG_OK && i < config.value_count; i++)
         status = explain_value(&config.values[i], rows, err);
     config_free(&config);

@@ -53,8 +53,22 @@ def test_config_of_a_store(ragstore, tmp_path):
 
 
 def test_config_without_anything(ragstore, tmp_path):
-    done = ragstore("config", cwd=tmp_path, status=2)
-    assert done.err.startswith("ragstore: no store is named")
+    """What holds for any store is listed; opening needs a name still."""
+    done = ragstore("config", cwd=tmp_path, env={"WORKSPACE": "mine"})
+    values = {line.split()[0]: line.split()[1:] for line in done.lines[1:6]}
+    assert values == {"url": ["not", "set"], "workspace": ["mine", "environment", "WORKSPACE"],
+                      "lock_timeout_ms": ["30000", "default"], "working_dir": ["./rag_storage", "default"],
+                      "stores": ["~/.config/ragstore/stores.ini", "default"]}
+    assert "\nNothing names a store. Give STORE, or set RAGSTORE_URL" in done.out
+    answer = ragstore("config", "--json", cwd=tmp_path).json
+    assert answer["values"][0] == {"name": "url", "value": "", "source": "not set"}
+    assert "Nothing names" not in ragstore("config", cwd=tmp_path, env={"RAGSTORE_URL": "memory:"}).out
+
+
+def test_config_that_is_wrong(ragstore, tmp_path):
+    assert "nosuch" in ragstore("config", cwd=tmp_path, env={"RAGSTORE_URL": "nosuch://x"}, status=2).err
+    (tmp_path / "config.ini").write_text("[ragstore]\nkv = ./store\n")
+    assert "vector" in ragstore("config", cwd=tmp_path, status=2).err
 
 
 def test_hostile_names_stay_on_their_line(ragstore, alice_copy, tmp_path):

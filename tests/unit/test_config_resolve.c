@@ -210,9 +210,16 @@ static void without_a_url_the_other_places_say(void **state)
     (void)state;
     rag_error err;
     rag_result *rows = NULL;
-    FAILS(RAG_E_INVALID, "RAGSTORE_URL", rag_config_explain(NULL, NULL, &rows, &err));
+    rag_store *store = NULL;
+    FAILS(RAG_E_INVALID, "RAGSTORE_URL", rag_store_open(NULL, NULL, NULL, &store, &err));
     assert_non_null(strstr(err.message, "LIGHTRAG_KV_STORAGE"));
-    FAILS(RAG_E_INVALID, "RAGSTORE_URL", rag_config_explain("", NULL, &rows, &err));
+    FAILS(RAG_E_INVALID, "RAGSTORE_URL", rag_store_open("", NULL, NULL, &store, &err));
+    expect(NULL, NULL, "url", "\"\"", "not set");
+    expect("", NULL, "lock_timeout_ms", "\"30000\"", "default");
+    expect(NULL, NULL, "working_dir", "\"./rag_storage\"", "default");
+    rag_open_options options = RAG_OPEN_OPTIONS_INIT;
+    options.workspace = "asked";
+    expect(NULL, &options, "workspace", "\"asked\"", "argument");
     write_file("config.ini", "[ragstore]\nurl = memory:?workspace=ini\n");
     expect(NULL, NULL, "workspace", "\"ini\"", "url");
     expect(NULL, NULL, "backend", "\"memory\"", "config.ini [ragstore] url");

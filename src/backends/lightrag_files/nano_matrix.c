@@ -117,9 +117,8 @@ rag_status nano_matrix_row(struct nano_matrix *m, uint64_t row, uint32_t dimensi
         int end = 0;
         RAG_TRY(next_piece(m, &end, err));
         if (end)
-            return json_reader_fail(&m->json, err, RAG_E_CORRUPT,
-                                    "the matrix has only %llu %s of %u elements",
-                                    (unsigned long long)m->next_row,
-                                    m->next_row == 1 ? "row" : "rows", dimension);
+            return json_reader_fail(
+                &m->json, err, RAG_E_CORRUPT, "the matrix has only %llu %s of %u elements",
+                (unsigned long long)m->next_row, m->next_row == 1 ? "row" : "rows", dimension);
     }
 }
