@@ -1,5 +1,6 @@
 /* Backup and compact that are cancelled or run into their deadline at each of their steps: the
- * source is unhurt, the target is not there, nothing is left behind, the next try succeeds. */
+ * source is unhurt, the target is not there, nothing is left behind, the next try succeeds. Rows
+ * past their time go in steps. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "core/result.h"
+#include "core/slice.h"
 #include "unit/embedded_fixture.h"
 
 enum { VALUES = 40, VALUE_BYTES = 400 * 1024 };
@@ -183,11 +185,72 @@ static void compact_stops_at_any_step(void **state)
     assert_int_equal(stopped[0], stopped[1]);
 }
 
+/* ---- rows past their time ------------------------------------------------------------------------ */
+
+enum { EXPIRED = 5000, STEP_ROWS_MOST = 1024 };
+
+static long long stored_rows(const rag_call *call, const char *name)
+{
+    rag_result *spaces = rag_result_new(NULL);
+    long long rows = 0;
+    MUST(embedded_backend.namespaces(call, spaces, &must));
+    for (size_t i = 0; i < rag_result_count(spaces); i++)
+        if (slice_equal(rag_result_row(spaces, i)->key2, rag_text(name)))
+            rows = rag_result_row(spaces, i)->number;
+    rag_result_free(spaces);
+    return rows;
+}
+
+static void put_expired(const rag_call *call, const char *name)
+{
+    static char keys[EXPIRED][16];
+    static rag_kv_item items[EXPIRED];
+    rag_token token;
+    for (int i = 0; i < EXPIRED; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "old%d", i);
+        items[i] = (rag_kv_item){ rag_text(keys[i]), rag_text("{}"), 1000, 1000 + i };
+    }
+    MUST(embedded_backend.kv->put_many(call, name, items, EXPIRED, &token, &must));
+    const rag_kv_limits limits = { .struct_size = sizeof limits, .ttl_s = 3600 };
+    MUST(embedded_backend.kv->set_limits(call, name, &limits, &must));
+}
+
+/* Each step is a commit of its own: what was removed before a stop stays removed. */
+static void expired_rows_go_in_steps(void **state)
+{
+    (void)state;
+    void *self = embedded_must_open("expired", 0);
+    const rag_call call = embedded_call(self, NULL);
+    put_expired(&call, "a_cache");
+    put_expired(&call, "b_cache");
+    const long long before = stored_rows(&call, "a_cache") + stored_rows(&call, "b_cache");
+    assert_true(before >= (long long)2 * (EXPIRED - STEP_ROWS_MOST));
+    long long left = before;
+    for (int i = 0; i < 4; i++) {
+        struct stop s;
+        rag_error err = RAG_ERROR_INIT;
+        const rag_call stopping = stoppable(self, &s, 1, i % 2);
+        assert_int_equal(embedded_backend.compact(&stopping, NULL, &err),
+                         i % 2 ? RAG_E_TIMEOUT : RAG_E_CANCELLED);
+        const long long now = stored_rows(&call, "a_cache") + stored_rows(&call, "b_cache");
+        assert_true(now < left && left - now <= STEP_ROWS_MOST);
+        left = now;
+    }
+    assert_true(left > 2 * STEP_ROWS_MOST);
+    MUST(embedded_backend.compact(&call, NULL, &must));
+    assert_int_equal(stored_rows(&call, "a_cache") + stored_rows(&call, "b_cache"), 0);
+    uint64_t count = 77;
+    MUST(embedded_backend.kv->count(&call, "a_cache", &count, &must));
+    assert_int_equal(count, 0);
+    embedded_shut(self);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backup_stops_at_any_step),
         cmocka_unit_test(compact_stops_at_any_step),
+        cmocka_unit_test(expired_rows_go_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,13 +147,20 @@ static rag_status give_back(const rag_call *call, rag_error *err)
     return status;
 }
 
-/* Rows past their time in caches: they are absent for everybody already. */
+/* Rows past their time in caches, which are absent for everybody already: step by step, each a
+ * commit, so that the log stays within its bounds and others get in. */
 static rag_status remove_expired(const rag_call *call, rag_error *err)
 {
-    struct db_write w;
     uint64_t removed = 0;
-    RAG_TRY(db_write_begin(call, &w, err));
-    return db_write_end(&w, kv_remove_expired(&w, &removed, err), NULL, err);
+    for (int more = 1; more;) {
+        struct db_write w;
+        RAG_TRY(context_check(call->ctx, err));
+        RAG_TRY(db_write_begin(call, &w, err));
+        RAG_TRY(db_write_end(&w, kv_remove_expired(&w, &removed, &more, err), NULL, err));
+        if (removed)
+            context_progress(call->ctx, "expired rows", removed, 0, 0, 0);
+    }
+    return RAG_OK;
 }
 
 rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err)

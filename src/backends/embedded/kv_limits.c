@@ -7,7 +7,7 @@
  * are looked up at all.
  *
  * A row past its time is absent for every read at once. Its space is given back by later puts, a few
- * rows each, and by kv_remove_expired(). The size is kept by each put: rows go from the oldest on
+ * rows each, and by compact in steps of bounded size (kv_remove_expired()). The size is kept by each put: rows go from the oldest on
  * until the counter of bytes fits, the row just put last (it goes when it alone is too large). */
 #include "kv_limits.h"
 
@@ -19,7 +19,8 @@
 #include "schema.h"
 #include "stores.h"
 
-enum { EXPIRED_PER_PUT = 64, CHECK_EVERY = 256 };
+enum { EXPIRED_PER_PUT = 64, EXPIRED_PER_STEP = 1024, CHECK_EVERY = 256 };
+enum { EXPIRED_STEP_BYTES = 8 * 1024 * 1024 }; /* secure_delete writes as much into the log */
 
 static const char SQL_LIMIT[] = "SELECT max_bytes, ttl_s FROM kv_limit WHERE namespace = ?1";
 static const char SQL_SET_LIMIT[] =
@@ -196,13 +197,24 @@ static rag_status keep_size(struct db_write *w, sqlite3_int64 space, int64_t max
     return RAG_OK;
 }
 
+/* How much may still be removed in this transaction. */
+struct allowance {
+    size_t rows;
+    int64_t bytes;
+};
+
+static int is_used_up(const struct allowance *left)
+{
+    return !left->rows || left->bytes <= 0;
+}
+
 static rag_status remove_expired(struct db_write *w, sqlite3_int64 space,
-                                 const struct kv_bounds *bounds, uint64_t most, uint64_t *removed,
+                                 const struct kv_bounds *bounds, struct allowance *left,
                                  rag_error *err)
 {
     if (!bounds->ttl_s)
         return RAG_OK;
-    for (uint64_t i = 0; i < most; i++) {
+    for (size_t i = 0; !is_used_up(left); i++) {
         struct oldest_row row;
         if (i % CHECK_EVERY == 0)
             RAG_TRY(w->call->host->check(w->call->ctx, err));
@@ -210,7 +222,8 @@ static rag_status remove_expired(struct db_write *w, sqlite3_int64 space,
         if (!row.found || row.updated_at > bounds->oldest)
             return RAG_OK;
         RAG_TRY(remove_row(w, space, &row, err));
-        (*removed)++;
+        left->rows--;
+        left->bytes -= row.bytes;
     }
     return RAG_OK;
 }
@@ -218,27 +231,30 @@ static rag_status remove_expired(struct db_write *w, sqlite3_int64 space,
 rag_status kv_keep_bounds(struct db_write *w, sqlite3_int64 space, const struct kv_bounds *bounds,
                           rag_error *err)
 {
-    uint64_t removed = 0;
+    struct allowance left = { EXPIRED_PER_PUT, EXPIRED_STEP_BYTES };
     if (!bounds->limited)
         return RAG_OK;
-    RAG_TRY(remove_expired(w, space, bounds, EXPIRED_PER_PUT, &removed, err));
+    RAG_TRY(remove_expired(w, space, bounds, &left, err));
     return bounds->max_bytes ? keep_size(w, space, bounds->max_bytes, err) : RAG_OK;
 }
 
-rag_status kv_remove_expired(struct db_write *w, uint64_t *removed, rag_error *err)
+rag_status kv_remove_expired(struct db_write *w, uint64_t *removed, int *more, rag_error *err)
 {
+    struct allowance left = { EXPIRED_PER_STEP, EXPIRED_STEP_BYTES };
     sqlite3_stmt *stmt;
+    int found = 1;
     RAG_TRY(db_prepare(w->conn, SQL_LIMITED, &stmt, err));
-    for (;;) {
-        int found;
+    while (found && !is_used_up(&left)) {
         RAG_TRY(db_step(w->conn, stmt, &found, err));
         if (!found)
-            return RAG_OK;
+            break;
         struct kv_bounds bounds = { .limited = 1, .ttl_s = sqlite3_column_int64(stmt, 1) };
         set_oldest(&bounds);
-        RAG_TRY(
-            remove_expired(w, sqlite3_column_int64(stmt, 0), &bounds, UINT64_MAX, removed, err));
+        RAG_TRY(remove_expired(w, sqlite3_column_int64(stmt, 0), &bounds, &left, err));
     }
+    *removed += EXPIRED_PER_STEP - left.rows;
+    *more = is_used_up(&left);
+    return RAG_OK;
 }
 
 /* ---- the slots ---------------------------------------------------------------------------------------- */
@@ -263,7 +279,7 @@ static rag_status set_limits_in(struct db_write *w, const char *name, const rag_
                            .max_bytes = limits->max_bytes < INT64_MAX ? (int64_t)limits->max_bytes
                                                                       : INT64_MAX,
                            .ttl_s = limits->ttl_s };
-    uint64_t removed = 0;
+    struct allowance left = { EXPIRED_PER_STEP, EXPIRED_STEP_BYTES };
     set_oldest(&b);
     RAG_TRY(db_namespace_make(w, NAMESPACE_KV, name, &space, err));
     RAG_TRY(kv_bounds_read(w->conn, name, space, &old, err));
@@ -274,7 +290,7 @@ static rag_status set_limits_in(struct db_write *w, const char *name, const rag_
     if (!old.limited)
         RAG_TRY(run_for_id(w->conn, SQL_FILL, space, err));
     RAG_TRY(set_limit_row(w, space, &b, err));
-    RAG_TRY(remove_expired(w, space, &b, UINT64_MAX, &removed, err));
+    RAG_TRY(remove_expired(w, space, &b, &left, err)); /* the rest goes with puts and compact */
     return b.max_bytes ? keep_size(w, space, b.max_bytes, err) : RAG_OK;
 }
 

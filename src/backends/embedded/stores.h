@@ -25,9 +25,10 @@ rag_status vector_index_optimize(const rag_call *call, rag_error *err);
  * suffer: the cost is that of the rows written since. */
 rag_status vector_index_after_flush(const rag_call *call, rag_error *err);
 
-/* kv_limits.c. Delete what is past its time in caches with a time to live; adds to *removed. */
+/* kv_limits.c. Delete what is past its time in caches with a time to live, as much as one commit
+ * should hold; adds to *removed. *more: there may be further rows. */
 struct db_write;
-rag_status kv_remove_expired(struct db_write *w, uint64_t *removed, rag_error *err);
+rag_status kv_remove_expired(struct db_write *w, uint64_t *removed, int *more, rag_error *err);
 
 /* Remove index files that the database does not name and nobody is making. */
 void vector_index_remove_garbage(const rag_call *call);
