@@ -86,17 +86,34 @@ def test_version_1_becomes_what_an_import_makes_today(old, fresh):
     assert len(dump(old)[0]["kv"][1]) > 50
 
 
-def test_reading_only_leaves_it_alone_and_says_what_to_do(old):
+def answer(*arguments):
+    done = subprocess.run([command(), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_reading_only_leaves_it_alone(old, fresh, tmp_path):
+    """Every command that reads answers as it does on a store of today; nothing in the file changes."""
     before = (old / "ragstore.db").read_bytes()
+    for name, *words in (["docs"], ["graph", "*"], ["search", "labels", "--text", "r"], ["cache"], ["check"]):
+        assert answer(name, old, *words) == answer(name, fresh, *words)
+    answer("export", old, tmp_path / "files")
+    assert answer("status", old)
+    assert (old / "ragstore.db").read_bytes() == before and version(old) == 1
     with Probe() as probe:
-        with pytest.raises(Failed) as failure:
-            probe.open(old, READ_ONLY)
-        assert failure.value.kind == "version"
-        assert "version 1" in failure.value.message and "for writing" in failure.value.message
-        assert (old / "ragstore.db").read_bytes() == before
-        probe.open(old, EXISTING, 1)
-        probe.open(old, READ_ONLY, 2)
+        probe.open(old, READ_ONLY)
+        probe.open(old, EXISTING, 1)    # while the other one has it open
+        assert probe.ask("count", 0) == "count 0"
+        probe.ask("put", 1, "key", "x")
+        assert probe.ask("count", 0) == "count 1"
         probe.finish()
+    assert version(old) == VERSION
+
+
+def test_backup_of_an_old_store_is_an_old_store(old, tmp_path):
+    answer("backup", old, tmp_path / "copy")
+    assert version(tmp_path / "copy") == 1
+    assert dump(tmp_path / "copy") == dump(old)
 
 
 def test_newer_is_refused(old):
@@ -104,11 +121,13 @@ def test_newer_is_refused(old):
     db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
     with Probe() as probe:
-        for flags in EXISTING, READ_ONLY:
+        for flags in READ_ONLY, EXISTING:
             with pytest.raises(Failed) as failure:
                 probe.open(old, flags)
             assert failure.value.kind == "version"
             assert str(VERSION + 1) in failure.value.message
+            left = {file.name for file in old.iterdir()}
+            assert left == {"ragstore.db"} | ({"ragstore.lock"} if flags == EXISTING else set())
     assert version(old) == VERSION + 1
 
 

@@ -20,7 +20,6 @@
 #include "core/limits.h"
 #include "core/result.h"
 #include "core/slice.h"
-#include "schema.h"
 #include "stores.h"
 
 enum { INVARIANTS_MAX = 96, EXAMPLE_BYTES = 400, CHECK_EVERY = 256 };
@@ -318,27 +317,12 @@ static rag_status look_at_all(struct check *check, struct db_conn *conn, rag_err
     return RAG_OK;
 }
 
-/* A store of an older format that is open for reading has not all the tables. */
-static rag_status refuse_old_format(struct db_conn *conn, rag_error *err)
-{
-    uint64_t version;
-    RAG_TRY(query_count(conn, "PRAGMA user_version", &version, err));
-    if (version < SCHEMA_VERSION)
-        return rag_fail(
-            err, RAG_E_UNSUPPORTED,
-            "the store has format %llu, not %d: open it for writing before it is checked",
-            (unsigned long long)version, SCHEMA_VERSION);
-    return RAG_OK;
-}
-
 static rag_status check_all(struct check *check, rag_result *out, rag_error *err)
 {
     struct db_conn *conn;
     RAG_TRY(collect(check, err));
     RAG_TRY(db_read_begin(check->call, &conn, err));
-    rag_status status = refuse_old_format(conn, err);
-    if (status == RAG_OK)
-        status = look_at_all(check, conn, err);
+    const rag_status status = look_at_all(check, conn, err);
     db_read_end(check->call, conn);
     RAG_TRY(status);
     RAG_TRY(look_at_all(check, NULL, err));

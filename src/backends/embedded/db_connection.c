@@ -20,6 +20,7 @@
 #include "core/os.h"
 #include "db_internal.h"
 #include "dictionary.h"
+#include "schema_old.h"
 #include "sqlite_os.h"
 
 enum { HEADER_BYTES = 100, HEADER_VERSION_AT = 60, HEADER_APPLICATION_AT = 68 };
@@ -204,12 +205,8 @@ static rag_status first_read(struct connection *c, const char *path, enum connec
     }
     c->wal_path = sqlite3_filename_wal(sqlite3_db_filename(sqlite, "main"));
     RAG_TRY(check_version(path, (uint32_t)version, err));
-    if (kind == CONNECTION_READER && version < SCHEMA_VERSION)
-        return rag_fail(err, RAG_E_VERSION,
-                        "%s has format version %d and this library reads version %d: open it for "
-                        "writing once, which brings it up to date (ragstore compact does)",
-                        path, (int)version, SCHEMA_VERSION);
-    return RAG_OK;
+    c->version = (int)version;
+    return kind == CONNECTION_READER ? schema_old_views(&c->base, (int)version, err) : RAG_OK;
 }
 
 /* A medium that is mounted read-only and has no -shm file: SQLite cannot make one there. Nobody
@@ -374,6 +371,12 @@ rag_status pool_take(struct db *db, const rag_context *ctx, struct connection **
     return RAG_OK;
 }
 
+void pool_discard(struct db *db, struct connection *c)
+{
+    connection_close(c);
+    forget_reader(db);
+}
+
 void pool_give_back(struct db *db, struct connection *c)
 {
     connection_serve(c, NULL);
@@ -388,10 +391,8 @@ void pool_give_back(struct db *db, struct connection *c)
             (void)pthread_cond_signal(&db->reader_back);
     }
     (void)pthread_mutex_unlock(&db->mutex);
-    if (!kept) {
-        connection_close(c);
-        forget_reader(db);
-    }
+    if (!kept)
+        pool_discard(db, c);
 }
 
 void pool_close(struct db *db)

@@ -50,6 +50,7 @@ struct connection {
     int64_t busy_limit_ns;   /* not 0: counted from the first time that a lock is busy instead */
     const char *wal_path;    /* SQLite's own string: sqlite_os_is_in_place() */
     int in_read;             /* a read transaction was begun */
+    int version;             /* of the format, when it was opened */
     struct connection *next; /* in the pool */
 };
 
@@ -115,6 +116,7 @@ void connection_close(struct connection *c);
 rag_status pool_take(struct db *db, const rag_context *ctx, struct connection **out,
                      rag_error *err);
 void pool_give_back(struct db *db, struct connection *c);
+void pool_discard(struct db *db, struct connection *c); /* instead: it is not used again */
 void pool_close(struct db *db);
 /* Under whose deadline the connection works from now on; NULL: nobody's. */
 void connection_serve(struct connection *c, const rag_context *ctx);

@@ -22,6 +22,7 @@
 #include "core/alloc.h"
 #include "db_internal.h"
 #include "error.h"
+#include "schema_old.h"
 #include "sqlite_os.h"
 
 /* ---- the turn ------------------------------------------------------------------------------------ */
@@ -270,6 +271,36 @@ static rag_status transaction_connection(const rag_call *call, struct connection
     return RAG_OK;
 }
 
+/* A reader that sees an old format through views is no good any more once somebody has brought the
+ * store up to date. */
+static rag_status check_format(struct connection *c, int *outdated, rag_error *err)
+{
+    sqlite3_int64 version = c->version;
+    if (c->version < SCHEMA_VERSION_SAME_TABLES)
+        RAG_TRY(connection_int(c, "PRAGMA user_version", &version, err));
+    *outdated = version != c->version;
+    return RAG_OK;
+}
+
+/* A reader with its snapshot. */
+static rag_status begin_reading(const rag_call *call, struct connection **out, rag_error *err)
+{
+    struct db *db = call->self;
+    for (int outdated = 1; outdated;) {
+        struct connection *c = NULL;
+        RAG_TRY(pool_take(db, call->ctx, &c, err));
+        rag_status status = run(c, "BEGIN", err);
+        if (status == RAG_OK)
+            status = check_format(c, &outdated, err);
+        if (status != RAG_OK || outdated)
+            pool_discard(db, c);
+        RAG_TRY(status);
+        *out = c;
+    }
+    (*out)->in_read = 1;
+    return RAG_OK;
+}
+
 rag_status db_read_begin(const rag_call *call, struct db_conn **conn, rag_error *err)
 {
     struct db *db = call->self;
@@ -280,13 +311,7 @@ rag_status db_read_begin(const rag_call *call, struct db_conn **conn, rag_error 
         RAG_TRY(turn_take(db, call->ctx, err));
         c = db->writer;
     } else {
-        RAG_TRY(pool_take(db, call->ctx, &c, err));
-        const rag_status status = run(c, "BEGIN", err);
-        if (status != RAG_OK) {
-            pool_give_back(db, c);
-            return status;
-        }
-        c->in_read = 1;
+        RAG_TRY(begin_reading(call, &c, err));
     }
     *conn = &c->base;
     return RAG_OK;

@@ -14,7 +14,7 @@
 enum { SQL_BYTES_MAX = 32768, FIRST_VALUE = 5 };
 
 const char docstatus_conflicts_sql[] =
-    "SELECT file_path, count(*) FROM doc INDEXED BY doc_file_path"
+    "SELECT file_path, count(*) FROM doc"
     " WHERE file_path IS NOT NULL AND file_path > ?1 AND is_duplicate = 0"
     " GROUP BY file_path HAVING count(*) > 1 ORDER BY file_path LIMIT ?2";
 

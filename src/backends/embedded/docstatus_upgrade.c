@@ -1,7 +1,7 @@
 /* Document rows of version 1: the columns original_id and has_journal, out of the rows.
  *
- * Values may be compressed, so SQL alone cannot fill them. One row after the other in order of row
- * id, inside the transaction of the upgrade. A row that cannot be read stays as it is: a damaged
+ * Values may be compressed, so SQL alone cannot fill them. The upgrade goes over one row after the
+ * other in order of row id, inside its transaction; a store that is only read gets them as functions. A row that cannot be read stays as it is: a damaged
  * value must not keep the store from being opened, and a check finds it. */
 #include "codec.h"
 #include "core/json_object.h"
@@ -27,22 +27,53 @@ static int find_metadata(const struct json_object *object, struct json_member *o
     return found;
 }
 
-static rag_status fill_row(struct db_conn *conn, sqlite3_int64 rowid,
-                           const struct json_member *metadata, uint64_t *rows, rag_error *err)
+/* What version 1 did not keep in columns. */
+struct extra {
+    struct json_object object; /* holds what the others point to */
+    rag_slice original_id;
+    int has_journal;
+};
+
+/* RAG_E_CORRUPT, RAG_E_INVALID: the row cannot be read. Ends with extra_free(), also then. */
+static rag_status read_extra(struct db_conn *conn, rag_slice id, rag_slice stored,
+                             struct extra *out, rag_error *err)
+{
+    struct json_member metadata, inner;
+    rag_slice value;
+    *out = (struct extra){ 0 };
+    RAG_TRY(codec_decode(conn->codec, stored, "document", id, &value, err));
+    RAG_TRY(json_object_parse(value, "row of document", id, &out->object, err));
+    if (!find_metadata(&out->object, &metadata))
+        return RAG_OK;
+    if (json_nested(&metadata, "original_doc_id", &inner) && inner.type == JSON_STRING)
+        out->original_id = inner.text;
+    out->has_journal =
+        json_nested(&metadata, "custom_chunk_patch", &inner) && inner.type == JSON_OBJECT;
+    return RAG_OK;
+}
+
+static void extra_free(struct extra *e)
+{
+    json_object_free(&e->object);
+}
+
+static int is_damage(rag_status status)
+{
+    return status == RAG_E_CORRUPT || status == RAG_E_INVALID;
+}
+
+/* ---- bringing a store up ------------------------------------------------------------------------- */
+
+static rag_status fill_row(struct db_conn *conn, sqlite3_int64 rowid, const struct extra *extra,
+                           uint64_t *rows, rag_error *err)
 {
     sqlite3_stmt *stmt;
-    struct json_member inner;
-    rag_slice original = slice_of("", 0);
-    if (json_nested(metadata, "original_doc_id", &inner) && inner.type == JSON_STRING)
-        original = inner.text;
-    const int has_journal =
-        json_nested(metadata, "custom_chunk_patch", &inner) && inner.type == JSON_OBJECT;
-    if (!original.len && !has_journal)
+    if (!extra->original_id.len && !extra->has_journal)
         return RAG_OK;
     RAG_TRY(db_prepare(conn, SQL_FILL, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, rowid);
-    db_bind_slice_or_null(stmt, 2, original);
-    (void)sqlite3_bind_int(stmt, 3, has_journal);
+    db_bind_slice_or_null(stmt, 2, extra->original_id);
+    (void)sqlite3_bind_int(stmt, 3, extra->has_journal);
     ++*rows;
     return db_run(conn, stmt, err);
 }
@@ -51,25 +82,17 @@ static rag_status fill_row(struct db_conn *conn, sqlite3_int64 rowid,
 static rag_status upgrade_row(struct db_conn *conn, sqlite3_stmt *stmt, sqlite3_int64 rowid,
                               uint64_t *rows, rag_error *err)
 {
-    struct json_object object;
-    struct json_member metadata;
+    struct extra extra;
     rag_error why = RAG_ERROR_INIT;
-    rag_slice value;
-    const rag_slice id = db_column_slice(stmt, 1);
     rag_status status =
-        codec_decode(conn->codec, db_column_slice(stmt, 2), "document", id, &value, &why);
+        read_extra(conn, db_column_slice(stmt, 1), db_column_slice(stmt, 2), &extra, &why);
     if (status == RAG_OK)
-        status = json_object_parse(value, "row of document", id, &object, &why);
-    if (status == RAG_E_CORRUPT || status == RAG_E_INVALID)
-        return RAG_OK;
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
-    if (find_metadata(&object, &metadata))
-        status = fill_row(conn, rowid, &metadata, rows, err);
-    json_object_free(&object);
+        status = fill_row(conn, rowid, &extra, rows, err);
+    else if (is_damage(status))
+        status = RAG_OK;
+    else if (err)
+        *err = why;
+    extra_free(&extra);
     return status;
 }
 
@@ -88,4 +111,50 @@ rag_status docstatus_upgrade(struct db_conn *conn, uint64_t *rows, rag_error *er
         RAG_TRY(upgrade_row(conn, stmt, rowid, rows, err));
         (void)sqlite3_reset(stmt);
     }
+}
+
+/* ---- reading a store as it is --------------------------------------------------------------------- */
+
+/* The extra columns as functions of the value, for the views over version 1. What cannot be read is
+ * as if it said nothing: whoever asks for the row itself is told. */
+static void answer(sqlite3_context *context, sqlite3_value **arguments, int journal)
+{
+    struct db_conn *conn = sqlite3_user_data(context);
+    const rag_slice stored =
+        slice_of(sqlite3_value_blob(arguments[0]), (size_t)sqlite3_value_bytes(arguments[0]));
+    struct extra extra;
+    const rag_status status = read_extra(conn, rag_text(""), stored, &extra, NULL);
+    if (status == RAG_E_NO_MEMORY)
+        sqlite3_result_error_nomem(context);
+    else if (status != RAG_OK && !is_damage(status))
+        sqlite3_result_error_code(context, SQLITE_ERROR);
+    else if (journal)
+        sqlite3_result_int(context, extra.has_journal);
+    else if (extra.original_id.len)
+        sqlite3_result_blob64(context, extra.original_id.data, extra.original_id.len,
+                              SQLITE_TRANSIENT);
+    extra_free(&extra);
+}
+
+static void original_id(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    (void)count;
+    answer(context, arguments, 0);
+}
+
+static void has_journal(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    (void)count;
+    answer(context, arguments, 1);
+}
+
+rag_status docstatus_old_functions(struct db_conn *conn, rag_error *err)
+{
+    const int how = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+    int code = sqlite3_create_function_v2(conn->sqlite, "old_original_id", 1, how, conn,
+                                          original_id, NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_create_function_v2(conn->sqlite, "old_has_journal", 1, how, conn,
+                                          has_journal, NULL, NULL, NULL);
+    return code == SQLITE_OK ? RAG_OK : db_fail(conn, code, "prepare", err);
 }

@@ -180,6 +180,36 @@ rag_status graph_upgrade(struct db_conn *conn, uint64_t *rows, rag_error *err)
     return status;
 }
 
+/* A block, out of the ids and labels of its nodes. */
+static void add_to_block(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    (void)count;
+    struct buffer *labels = sqlite3_aggregate_context(context, sizeof *labels);
+    const rag_slice label =
+        slice_of(sqlite3_value_blob(arguments[1]), (size_t)sqlite3_value_bytes(arguments[1]));
+    if (labels && !labels->limit)
+        *labels = (struct buffer)BUFFER_INIT(SIZE_MAX);
+    if (!labels || append_label(labels, sqlite3_value_int64(arguments[0]), label, NULL) != RAG_OK)
+        sqlite3_result_error_nomem(context);
+}
+
+static void give_block(sqlite3_context *context)
+{
+    struct buffer *labels = sqlite3_aggregate_context(context, 0);
+    if (!labels)
+        return;
+    sqlite3_result_blob64(context, labels->data, labels->len, SQLITE_TRANSIENT);
+    buffer_free(labels);
+}
+
+rag_status graph_old_functions(struct db_conn *conn, rag_error *err)
+{
+    const int code = sqlite3_create_function_v2(
+        conn->sqlite, "old_label_block", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+        NULL, NULL, add_to_block, give_block, NULL);
+    return code == SQLITE_OK ? RAG_OK : db_fail(conn, code, "prepare", err);
+}
+
 /* ---- searching ------------------------------------------------------------------------------------- */
 
 struct search {

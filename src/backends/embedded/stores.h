@@ -15,6 +15,9 @@ extern const rag_docstatus_table embedded_docstatus;
  * db_upgrade.c. */
 struct db_conn;
 rag_status docstatus_upgrade(struct db_conn *conn, uint64_t *rows, rag_error *err);
+/* docstatus_upgrade.c, graph_labels.c. The SQL functions of schema_old.c. */
+rag_status docstatus_old_functions(struct db_conn *conn, rag_error *err);
+rag_status graph_old_functions(struct db_conn *conn, rag_error *err);
 
 /* A space of fewer rows has no index: a walk over them is as fast. */
 #define VECTOR_INDEX_MIN_ROWS 1024
