@@ -39,6 +39,10 @@ void timings_report(bench *b, timings *t, const char *what); /* median and p95; 
 void timings_free(timings *t);
 void id_list_free(id_list *list);
 
+/* Keep `n` of all rows seen, each with the same chance: offer them one by one, `seen` from 0, to a
+ * list with room for `n`. */
+void bench_draw(bench *b, id_list *list, size_t n, uint64_t seen, rag_slice id);
+
 /* `n` ids of a vector space, evenly at random. */
 rag_status bench_sample(bench *b, const char *space, size_t n, id_list *out);
 

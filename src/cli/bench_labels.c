@@ -23,22 +23,10 @@ static const struct query_kind {
     { "labels.nothing", 0, "\001\002" },
 };
 
-/* Keep `size` of all labels seen, each with the same chance. */
-static void draw(bench *b, id_list *out, size_t size, size_t seen, rag_slice label)
-{
-    size_t place = out->count < size ? out->count : (size_t)(bench_random(b) % (seen + 1));
-    if (place >= size) {
-        return;
-    }
-    out->count += place == out->count;
-    text_clear(&out->ids[place]);
-    text_add_bytes(&out->ids[place], label.data, label.len);
-}
-
 static rag_status draw_labels(bench *b, size_t size, id_list *out)
 {
     text after = { 0 };
-    size_t seen = 0;
+    uint64_t seen = 0;
     rag_status status = RAG_OK;
     out->ids = cli_alloc(size, sizeof(text));
     for (int more = 1; more && status == RAG_OK;) {
@@ -46,13 +34,9 @@ static rag_status draw_labels(bench *b, size_t size, id_list *out)
         status =
             rag_graph_scan_nodes(b->store, b->ctx, text_slice(&after), PAGE, 0, &rows, &b->err);
         for (size_t i = 0; i < rag_result_count(rows); i++) {
-            draw(b, out, size, seen++, rag_result_row(rows, i)->key);
+            bench_draw(b, out, size, seen++, rag_result_row(rows, i)->key);
         }
-        rag_slice next = rag_result_next(rows);
-        more = status == RAG_OK && next.len > 0;
-        text_clear(&after);
-        text_add_bytes(&after, next.data, next.len);
-        rag_result_free(rows);
+        more = next_page(&after, rows);
     }
     text_free(&after);
     return status;

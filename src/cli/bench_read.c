@@ -317,11 +317,7 @@ static rag_status first_keys(bench *b, const char *space, id_list *out)
             rag_slice key = rag_result_row(rows, i)->key;
             text_add_bytes(&list.ids[list.count++], key.data, key.len);
         }
-        rag_slice next = rag_result_next(rows);
-        more = next.len > 0;
-        text_clear(&after);
-        text_add_bytes(&after, next.data, next.len);
-        rag_result_free(rows);
+        more = next_page(&after, rows);
     }
     text_free(&after);
     *out = list;

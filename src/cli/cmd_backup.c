@@ -7,8 +7,9 @@
 
 #include <stdio.h>
 
-static int backup(invocation *in, rag_store *store, const char *target)
+static int backup(invocation *in, rag_store *store)
 {
+    const char *target = word(in, 1);
     rag_error err = RAG_ERROR_INIT;
     progress bar = { 0 };
     rag_context ctx = in->ctx;
@@ -39,24 +40,10 @@ static int backup(invocation *in, rag_store *store, const char *target)
 
 static int run_backup(invocation *in)
 {
-    rag_store *store = NULL;
-    if (word(in, 1)[0] == '\0') {
-        return misused(in, "TARGET is empty");
-    }
-    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = backup(in, store, word(in, 1));
-    rag_store_close(store);
-    return status;
+    int status = check_directory(in, "TARGET", word(in, 1));
+    return status == STATUS_OK ? with_store(in, RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, backup)
+                               : status;
 }
-
-static const option options[] = { { .name = "workspace",
-                                    .kind = OPTION_TEXT,
-                                    .value = "NAME",
-                                    .help = "the workspace of the store, where it has several" },
-                                  { .name = NULL } };
 
 const command backup_command = {
     .name = "backup",
@@ -65,9 +52,9 @@ const command backup_command = {
     .about = "TARGET is a new directory (or an empty one). It gets the store as it is at one\n"
              "moment, while others read and write, and appears when it is whole and on the\n"
              "disk.\n",
-    .options = options,
     .words_least = 2,
     .words_most = 2,
     .examples = "  ragstore backup ./my.store /backups/my.store-monday\n",
+    .opens_store = 1,
     .run = run_backup,
 };

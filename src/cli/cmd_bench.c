@@ -121,8 +121,7 @@ rag_status bench_spaces(bench *b, const char *kind, id_list *out)
     list.ids = cli_alloc(rag_result_count(all) + 1, sizeof *list.ids);
     for (size_t i = 0; i < rag_result_count(all); i++) {
         const rag_row *row = rag_result_row(all, i);
-        if (row->number > 0 && row->key.len == strlen(kind) &&
-            memcmp(row->key.data, kind, row->key.len) == 0) {
+        if (row->number > 0 && slice_is(row->key, kind)) {
             text_add_bytes(&list.ids[list.count++], row->key2.data, row->key2.len);
         }
     }
@@ -132,7 +131,7 @@ rag_status bench_spaces(bench *b, const char *kind, id_list *out)
 }
 
 /* Reservoir sampling: each row seen takes a place with the chance that it should have. */
-static void consider(bench *b, id_list *list, size_t n, uint64_t seen, rag_slice id)
+void bench_draw(bench *b, id_list *list, size_t n, uint64_t seen, rag_slice id)
 {
     uint64_t place = seen < n ? seen : bench_random(b) % (seen + 1);
     if (place < n) {
@@ -157,13 +156,9 @@ rag_status bench_sample(bench *b, const char *space, size_t n, id_list *out)
             break;
         }
         for (size_t i = 0; i < rag_result_count(rows); i++) {
-            consider(b, &list, n, seen++, rag_result_row(rows, i)->key);
+            bench_draw(b, &list, n, seen++, rag_result_row(rows, i)->key);
         }
-        rag_slice next = rag_result_next(rows);
-        more = next.len > 0;
-        text_clear(&after);
-        text_add_bytes(&after, next.data, next.len);
-        rag_result_free(rows);
+        more = next_page(&after, rows);
     }
     text_free(&after);
     if (status == RAG_OK) {
@@ -254,13 +249,22 @@ static int run_entry(const bench_entry *entry, bench *b)
     return status;
 }
 
+static int unknown_bench(const invocation *in)
+{
+    text names = { 0 };
+    for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
+        text_printf(&names, "%s%s", i ? ", " : "", benches[i].name);
+    }
+    int status = misused(in, "'%s' is not one of %s", word(in, 0), names.data);
+    text_free(&names);
+    return status;
+}
+
 static int run_bench(invocation *in)
 {
     const bench_entry *entry = find_bench(word(in, 0));
     if (!entry) {
-        return misused(in,
-                       "'%s' is not one of open, search, expansion, reads, view, labels, update",
-                       word(in, 0));
+        return unknown_bench(in);
     }
     if (entry->writes && !args_given(&in->args, "write")) {
         return complain(STATUS_USAGE, "run it on a copy of the store, with --write",
@@ -286,17 +290,13 @@ static const option options[] = {
       .least = 0,
       .most = UINT64_MAX },
     { .name = "write", .kind = OPTION_FLAG, .help = "allow `update` to write to this store" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
 const command bench_command = {
     .name = "bench",
     .summary = "measure what a retrieval does, on this store",
-    .usage = "  ragstore bench NAME STORE [--runs N] [--seed N]\n",
+    .usage = "  ragstore bench NAME STORE [--runs N] [--seed N] [--write]\n",
     .about = "NAME is one of:\n"
              "  open       open, search once, close\n"
              "  search     the nearest 60 in each vector space, and the recall of that\n"
@@ -306,12 +306,14 @@ const command bench_command = {
              "  labels     search in labels by names and parts of names, and the 300\n"
              "             best-known nodes\n"
              "  update     100 nodes, 100 edges, their vectors and 20 values made durable;\n"
-             "             writes, and takes its rows away again at the end\n"
+             "             writes, takes its rows away again at the end, and wants --write\n"
              "\n"
              "With --json: a line {\"what\", \"value\", \"unit\"} for each figure.\n",
     .options = options,
     .words_least = 2,
     .words_most = 2,
-    .examples = "  ragstore bench search ./my.store\n",
+    .examples = "  ragstore bench search ./my.store\n"
+                "  ragstore bench update ./copy.of.my.store --write --json\n",
+    .opens_store = 1,
     .run = run_bench,
 };

@@ -207,11 +207,21 @@ static int change_limits(const invocation *in, rag_store *store, const char *nam
 
 /* ---- the command ------------------------------------------------------------------------------ */
 
+static int sets_limits(const invocation *in)
+{
+    return args_given(&in->args, "max-size") || args_given(&in->args, "ttl");
+}
+
+static int answer(invocation *in, rag_store *store)
+{
+    const char *name = in->args.word_count > 1 ? word(in, 1) : NULL;
+    return sets_limits(in) ? change_limits(in, store, name) : show_caches(in, store, name, 0);
+}
+
 static int run_cache(invocation *in)
 {
-    rag_store *store = NULL;
     const char *name = in->args.word_count > 1 ? word(in, 1) : NULL;
-    int sets = args_given(&in->args, "max-size") || args_given(&in->args, "ttl");
+    int sets = sets_limits(in);
     if (sets && !name) {
         return misused(in, "which cache? NAMESPACE is missing");
     }
@@ -220,17 +230,7 @@ static int run_cache(invocation *in)
                        name);
     }
     unsigned flags = RAG_OPEN_EXISTING | (sets ? 0u : (unsigned)RAG_OPEN_READ_ONLY);
-    int status = open_store(in, word(in, 0), flags, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (sets) {
-        status = change_limits(in, store, name);
-    } else {
-        status = show_caches(in, store, name, 0);
-    }
-    rag_store_close(store);
-    return status;
+    return with_store(in, flags, answer);
 }
 
 static const option options[] = {
@@ -244,10 +244,6 @@ static const option options[] = {
       .value = "TIME",
       .help = "how long a row stays after it was last written, such as 90s, 12h, 30d or 2w; none "
               "or 0 takes the limit away" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -269,5 +265,6 @@ const command cache_command = {
     .examples = "  ragstore cache ./my.store\n"
                 "  ragstore cache ./my.store llm_response_cache --max-size 500MB --ttl 30d\n"
                 "  ragstore cache ./my.store llm_response_cache --max-size none\n",
+    .opens_store = 1,
     .run = run_cache,
 };

@@ -170,26 +170,19 @@ static size_t count_left(const rag_result *report)
     return left;
 }
 
-static int run_check(invocation *in)
+static int check(invocation *in, rag_store *store)
 {
     rag_error err = RAG_ERROR_INIT;
     rag_check_options options = RAG_CHECK_OPTIONS_INIT;
-    rag_store *store = NULL;
     rag_result *report = NULL;
-    unsigned how = RAG_OPEN_EXISTING;
+    int status;
     if (args_given(&in->args, "repair")) {
         options.flags |= RAG_CHECK_REPAIR;
-    } else {
-        how |= RAG_OPEN_READ_ONLY;
     }
     if (args_given(&in->args, "quick")) {
         options.flags |= RAG_CHECK_QUICK;
     }
     options.max_examples = (size_t)args_count(&in->args, "examples", options.max_examples);
-    int status = open_store(in, word(in, 0), how, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
     if (rag_store_check(store, &in->ctx, &options, &report, &err) != RAG_OK) {
         status = failed(&err);
     } else {
@@ -202,8 +195,14 @@ static int run_check(invocation *in)
         status = left ? STATUS_PROBLEM : STATUS_OK;
     }
     rag_result_free(report);
-    rag_store_close(store);
     return status;
+}
+
+static int run_check(invocation *in)
+{
+    unsigned flags = RAG_OPEN_EXISTING;
+    flags |= args_given(&in->args, "repair") ? 0u : (unsigned)RAG_OPEN_READ_ONLY;
+    return with_store(in, flags, check);
 }
 
 static const option options[] = {
@@ -222,17 +221,13 @@ static const option options[] = {
       .letter = 'v',
       .kind = OPTION_FLAG,
       .help = "show the invariants that hold, too" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
 const command check_command = {
     .name = "check",
     .summary = "whether a store agrees with itself; mend what is derived",
-    .usage = "  ragstore check [--repair] [--quick] STORE\n",
+    .usage = "  ragstore check STORE [--repair] [--quick] [--examples N] [-v]\n",
     .about = "Looks at every invariant of the store: that the file is sound, that counters,\n"
              "degrees and indexes say what the rows say, that vectors, graph, chunks and\n"
              "documents belong together. Others may read and write meanwhile. Nothing is\n"
@@ -245,5 +240,6 @@ const command check_command = {
     .examples = "  ragstore check ./my.store\n"
                 "  ragstore check --repair ./my.store\n"
                 "  ragstore check --json ./my.store | jq '.invariants[] | select(.holds | not)'\n",
+    .opens_store = 1,
     .run = run_check,
 };

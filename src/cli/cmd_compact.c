@@ -52,21 +52,8 @@ static int compact(invocation *in, rag_store *store)
 
 static int run_compact(invocation *in)
 {
-    rag_store *store = NULL;
-    int status = open_store(in, word(in, 0), RAG_OPEN_EXISTING, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = compact(in, store);
-    rag_store_close(store);
-    return status;
+    return with_store(in, RAG_OPEN_EXISTING, compact);
 }
-
-static const option options[] = { { .name = "workspace",
-                                    .kind = OPTION_TEXT,
-                                    .value = "NAME",
-                                    .help = "the workspace of the store, where it has several" },
-                                  { .name = NULL } };
 
 const command compact_command = {
     .name = "compact",
@@ -76,9 +63,9 @@ const command compact_command = {
              "done stays done. A store that an older ragstore made is written anew once\n"
              "instead, which needs its size twice on the disk for that time, and then happens\n"
              "whole or not at all. Vector indexes are brought up to date as well.\n",
-    .options = options,
     .words_least = 1,
     .words_most = 1,
     .examples = "  ragstore compact ./my.store\n",
+    .opens_store = 1,
     .run = run_compact,
 };

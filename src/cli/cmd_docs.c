@@ -202,7 +202,7 @@ static void warn_unknown_status(const char *wanted, const rag_result *counts)
     text known = { 0 };
     for (size_t i = 0; i < rag_result_count(counts); i++) {
         const rag_row *row = rag_result_row(counts, i);
-        if (row->key.len == strlen(wanted) && memcmp(row->key.data, wanted, row->key.len) == 0) {
+        if (slice_is(row->key, wanted)) {
             text_free(&known);
             return;
         }
@@ -460,10 +460,6 @@ static const option options[] = {
       .value = "HEX",
       .help = "with --yes: do it only when the documents in conflict are still those that were "
               "shown with this fingerprint" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -492,5 +488,6 @@ const command docs_command = {
                 "  ragstore docs ./my.store --file report.pdf --json\n"
                 "  ragstore docs ./my.store --conflicts\n"
                 "  ragstore docs ./my.store --resolve-conflict report.pdf --primary doc-1 --yes\n",
+    .opens_store = 1,
     .run = run_docs,
 };

@@ -9,24 +9,19 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* 1 when the directory is the one that the store keeps its files in. */
 static int is_own_directory(rag_store *store, const rag_context *ctx, const char *directory)
 {
     rag_result *about = NULL;
-    struct stat theirs;
-    struct stat ours;
     int same = 0;
-    if (rag_store_describe(store, ctx, &about, NULL) != RAG_OK || stat(directory, &theirs) != 0) {
-        rag_result_free(about);
+    if (rag_store_describe(store, ctx, &about, NULL) != RAG_OK) {
         return 0;
     }
     for (size_t i = 0; i < rag_result_count(about) && !same; i++) {
         text location = { 0 };
         json_plain_field(&location, rag_result_row(about, i)->value, "location");
-        same = location.len > 0 && stat(location.data, &ours) == 0 &&
-               ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+        same = same_directory(location.data ? location.data : "", directory);
         text_free(&location);
     }
     rag_result_free(about);
@@ -86,7 +81,7 @@ static int export_failed(const invocation *in, const rag_error *err)
     return status;
 }
 
-static int write_files(const invocation *in, rag_store *store)
+static int write_files(invocation *in, rag_store *store)
 {
     rag_error err = RAG_ERROR_INIT;
     rag_export_options options = RAG_EXPORT_OPTIONS_INIT;
@@ -94,6 +89,10 @@ static int write_files(const invocation *in, rag_store *store)
     rag_context ctx = in->ctx;
     progress bar;
     double started = seconds_now();
+    if (is_own_directory(store, &in->ctx, word(in, 1))) {
+        return complain(STATUS_PROBLEM, "choose another directory",
+                        "%s is the directory of the store itself", word(in, 1));
+    }
     options.replace = args_given(&in->args, "replace");
     ctx.progress = progress_report;
     ctx.log = file_report_log;
@@ -116,20 +115,10 @@ static int write_files(const invocation *in, rag_store *store)
 
 static int run_export(invocation *in)
 {
-    rag_store *store = NULL;
     signal(SIGPIPE, SIG_IGN); /* a log that goes away must not end hours of work */
-    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (is_own_directory(store, &in->ctx, word(in, 1))) {
-        status = complain(STATUS_PROBLEM, "choose another directory",
-                          "%s is the directory of the store itself", word(in, 1));
-    } else {
-        status = write_files(in, store);
-    }
-    rag_store_close(store);
-    return status;
+    int status = check_directory(in, "DIR", word(in, 1));
+    return status == STATUS_OK ? with_store(in, RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, write_files)
+                               : status;
 }
 
 static const char *const formats[] = { "lightrag", NULL };
@@ -146,10 +135,6 @@ static const option options[] = {
       .help =
           "replace LightRAG's files that are in DIR, one by one, and remove those for which the "
           "store has nothing; without it they are an error" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -167,5 +152,6 @@ const command export_command = {
     .words_most = 2,
     .examples = "  ragstore export ./my.store ./rag_storage\n"
                 "  ragstore export ./my.store ./rag_storage --replace --json\n",
+    .opens_store = 1,
     .run = run_export,
 };

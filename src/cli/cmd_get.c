@@ -251,12 +251,6 @@ static int run_get(invocation *in)
     return status;
 }
 
-static const option options[] = { { .name = "workspace",
-                                    .kind = OPTION_TEXT,
-                                    .value = "NAME",
-                                    .help = "the workspace of the store, where it has several" },
-                                  { .name = NULL } };
-
 const command get_command = {
     .name = "get",
     .summary = "rows by key, label or id",
@@ -269,12 +263,12 @@ const command get_command = {
              "namespaces are listed by `ragstore status STORE`. An edge has no direction.\n"
              "With --json: an array with a row for each key, in the order asked, absent\n"
              "ones with \"found\": false.\n",
-    .options = options,
     .words_least = 3,
     .words_most = 100000,
     .examples = "  ragstore get ./my.store node Alice\n"
                 "  ragstore get ./my.store edge Alice \"White Rabbit\"\n"
                 "  ragstore get ./my.store kv text_chunks doc-1-chunk-000 --json\n"
                 "  ragstore get ./my.store kv full_entities -- -key-with-a-dash\n",
+    .opens_store = 1,
     .run = run_get,
 };

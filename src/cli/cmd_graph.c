@@ -222,20 +222,16 @@ static int show(const invocation *in, const graph_view *view, rag_slice start,
     return STATUS_OK;
 }
 
-static int run_graph(invocation *in)
+static int show_graph(invocation *in, rag_store *store)
 {
     rag_error err = RAG_ERROR_INIT;
-    rag_store *store = NULL;
     rag_result *nodes = NULL;
     rag_result *edges = NULL;
     rag_graph_view_options o = RAG_GRAPH_VIEW_OPTIONS_INIT;
     rag_slice start = rag_text(word(in, 1));
     o.max_depth = (unsigned)args_count(&in->args, "depth", 1);
     o.max_nodes = (size_t)args_count(&in->args, "max-nodes", 1000);
-    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    int status;
     if (rag_graph_view(store, &in->ctx, start, &o, &nodes, &edges, &err) != RAG_OK) {
         status = failed(&err);
     } else {
@@ -244,8 +240,12 @@ static int run_graph(invocation *in)
     }
     rag_result_free(nodes);
     rag_result_free(edges);
-    rag_store_close(store);
     return status;
+}
+
+static int run_graph(invocation *in)
+{
+    return with_store(in, RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, show_graph);
 }
 
 static const option options[] = {
@@ -266,10 +266,6 @@ static const option options[] = {
       .value = "FORMAT",
       .help = "text (the default), json, graphml or dot",
       .choices = formats },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -287,5 +283,6 @@ const command graph_command = {
     .examples = "  ragstore graph ./my.store Alice\n"
                 "  ragstore graph ./my.store '*' --max-nodes 20\n"
                 "  ragstore graph ./my.store Alice --depth 2 --format dot | dot -Tsvg >alice.svg\n",
+    .opens_store = 1,
     .run = run_graph,
 };

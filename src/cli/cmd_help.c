@@ -48,8 +48,10 @@ static int help_as_json(const command *only)
         json_text(&w, "command", rag_text((*c)->name));
         json_text(&w, "summary", rag_text((*c)->summary));
         json_open(&w, "options", '[', 0);
-        for (const option *o = (*c)->options; o->name; o++) {
-            json_text(&w, NULL, rag_text(o->name));
+        args a = { 0 };
+        declare_options(*c, &a);
+        for (size_t i = 0; i < a.option_count; i++) {
+            json_text(&w, NULL, rag_text(a.options[i]->name));
         }
         json_close(&w, ']');
         json_close(&w, '}');
@@ -64,7 +66,7 @@ static int run_help(invocation *in)
     text shown = { 0 };
     const command *c = in->args.word_count > 0 ? find_command(word(in, 0)) : NULL;
     if (in->args.word_count > 0 && !c) {
-        return misused(in, "there is no command '%s'", word(in, 0));
+        return unknown_command(word(in, 0));
     }
     if (in->json) {
         return help_as_json(c);
@@ -94,14 +96,11 @@ static int run_version(invocation *in)
     return STATUS_OK;
 }
 
-static const option no_options[] = { { .name = NULL } };
-
 const command help_command = {
     .name = "help",
     .summary = "how ragstore, or one of its commands, is used",
     .usage = "  ragstore help [COMMAND]\n",
     .about = "",
-    .options = no_options,
     .words_most = 1,
     .examples = "  ragstore help search\n",
     .run = run_help,
@@ -112,7 +111,6 @@ const command version_command = {
     .summary = "the version of ragstore and of the libraries inside",
     .usage = "  ragstore version\n",
     .about = "",
-    .options = no_options,
     .examples = "",
     .run = run_version,
 };

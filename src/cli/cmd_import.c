@@ -264,48 +264,6 @@ static int check_source(const char *directory)
 
 /* ---- nothing is left of an import that failed --------------------------------------------------- */
 
-static int is_named(rag_slice key, const char *name)
-{
-    return key.len == strlen(name) && memcmp(key.data, name, key.len) == 0;
-}
-
-/* The directory that a store of this name is in, with its workspace; "" when it has none. */
-static void directory_of(const invocation *in, const char *url, text *directory)
-{
-    rag_open_options options = RAG_OPEN_OPTIONS_INIT;
-    rag_result *values = NULL;
-    text workspace = { 0 };
-    options.workspace = args_text(&in->args, "workspace", NULL);
-    text_add(directory, "");
-    if (rag_config_explain(url, &options, &values, NULL) != RAG_OK) {
-        return;
-    }
-    for (size_t i = 0; i < rag_result_count(values); i++) {
-        const rag_row *row = rag_result_row(values, i);
-        if (is_named(row->key, "location")) {
-            json_add_plain(directory, row->value);
-        } else if (is_named(row->key, "workspace")) {
-            json_add_plain(&workspace, row->value);
-        }
-    }
-    while (directory->len > 1 && directory->data[directory->len - 1] == '/') {
-        directory->data[--directory->len] = '\0';
-    }
-    if (directory->len > 0 && workspace.len > 0) {
-        text_printf(directory, "/%s", workspace.data);
-    }
-    text_free(&workspace);
-    rag_result_free(values);
-}
-
-/* A store in the directory that it is made from would be mixed up with LightRAG's files. */
-static int is_same_directory(const char *a, const char *b)
-{
-    struct stat first, second;
-    return b[0] && stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-           first.st_ino == second.st_ino;
-}
-
 /* How many directories at the end of `path` are not there yet. */
 static size_t missing_levels(const char *path)
 {
@@ -372,8 +330,9 @@ static int run_import(invocation *in)
     if (status != STATUS_OK) {
         return status;
     }
-    directory_of(in, word(in, 1), &directory);
-    if (is_same_directory(word(in, 0), directory.data)) {
+    store_directory(in, word(in, 1), &directory);
+    /* a store in the directory that it is made from would be mixed up with LightRAG's files */
+    if (same_directory(word(in, 0), directory.data)) {
         status = complain(STATUS_PROBLEM,
                           "name another directory for the store; one inside of it will do",
                           "%s is the directory of LightRAG itself", word(in, 0));
@@ -422,10 +381,6 @@ static const option options[] = {
       .help = "how vectors are kept: float16 (the default; it is what LightRAG's files hold) or "
               "float32",
       .choices = elements },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -445,5 +400,6 @@ const command import_command = {
     .words_most = 2,
     .examples = "  ragstore import ./rag_storage ./my.store\n"
                 "  ragstore import ./rag_storage ./my.store --model bge-m3 --replace\n",
+    .opens_store = 1,
     .run = run_import,
 };

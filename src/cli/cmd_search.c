@@ -73,11 +73,7 @@ static int find_entity(const invocation *in, rag_store *store, const search *s, 
                 found = 1;
             }
         }
-        rag_slice next = rag_result_next(rows);
-        more = next.len > 0;
-        text_clear(&after);
-        text_add_bytes(&after, next.data, next.len);
-        rag_result_free(rows);
+        more = next_page(&after, rows);
     }
     text_free(&after);
     text_free(&entity);
@@ -386,10 +382,6 @@ static const option options[] = {
       .kind = OPTION_TEXT,
       .value = "TEXT",
       .help = "the text that labels are to contain, whatever its case; for labels only" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -415,5 +407,6 @@ const command search_command = {
         "  ragstore search ./my.store chunks --like doc-1-chunk-000 -k 3 --json\n"
         "  ragstore search ./my.store labels --text rabbit\n"
         "  my-embedder \"a mad tea party\" | ragstore search ./my.store chunks --vector -\n",
+    .opens_store = 1,
     .run = run_search,
 };

@@ -12,9 +12,8 @@
 static int space_facts(rag_store *store, const rag_context *ctx, const rag_row *row,
                        rag_vector_space *facts)
 {
-    static const char kind[] = "vector";
     text name = { 0 };
-    if (row->key.len != strlen(kind) || memcmp(row->key.data, kind, row->key.len) != 0) {
+    if (!slice_is(row->key, "vector")) {
         return 0;
     }
     *facts = (rag_vector_space)RAG_VECTOR_SPACE_INIT;
@@ -295,20 +294,14 @@ static int show_hashes(const invocation *in, rag_store *store)
     return STATUS_OK;
 }
 
-static int run_status(invocation *in)
+static int show_store(invocation *in, rag_store *store)
 {
     rag_error err = RAG_ERROR_INIT;
-    rag_store *store = NULL;
     rag_result *about = NULL;
     rag_result *spaces = NULL;
-    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    int status = STATUS_OK;
     if (args_given(&in->args, "content-hash")) {
-        status = show_hashes(in, store);
-        rag_store_close(store);
-        return status;
+        return show_hashes(in, store);
     }
     if (rag_store_describe(store, &in->ctx, &about, &err) != RAG_OK ||
         rag_store_namespaces(store, &in->ctx, &spaces, &err) != RAG_OK) {
@@ -322,8 +315,12 @@ static int run_status(invocation *in)
     }
     rag_result_free(about);
     rag_result_free(spaces);
-    rag_store_close(store);
     return status;
+}
+
+static int run_status(invocation *in)
+{
+    return with_store(in, RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, show_store);
 }
 
 static const option options[] = {
@@ -331,10 +328,6 @@ static const option options[] = {
       .kind = OPTION_FLAG,
       .help = "read everything and show a fingerprint of each namespace and of all: two stores "
               "with the same rows have the same one" },
-    { .name = "workspace",
-      .kind = OPTION_TEXT,
-      .value = "NAME",
-      .help = "the workspace of the store, where it has several" },
     { .name = NULL }
 };
 
@@ -350,5 +343,6 @@ const command status_command = {
     .examples = "  ragstore status ./my.store\n"
                 "  ragstore status --content-hash ./my.store\n"
                 "  ragstore status --json ./my.store | jq '.namespaces[] | .name, .rows'\n",
+    .opens_store = 1,
     .run = run_status,
 };

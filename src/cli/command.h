@@ -28,10 +28,11 @@ typedef struct invocation {
 
 typedef struct command {
     const char *name;
-    const char *summary; /* one line of at most 60 columns, for the list */
-    const char *usage;   /* lines, each "  ragstore NAME ..." */
-    const char *about;   /* paragraphs, at most 79 columns */
-    const option *options;
+    const char *summary;            /* one line of at most 60 columns, for the list */
+    const char *usage;              /* lines, each "  ragstore NAME ..." */
+    const char *about;              /* paragraphs, at most 79 columns */
+    const option *options;          /* its own; NULL: none */
+    int opens_store;                /* takes the options of all commands that open a store */
     size_t words_least, words_most; /* how many arguments */
     const char *examples;           /* lines */
     int (*run)(invocation *in);     /* answers the exit status */
@@ -61,6 +62,18 @@ int failed(const rag_error *err);
 /* Open the store that `url` names, as the common options say. STATUS_OK, or it has complained. */
 int open_store(const invocation *in, const char *url, unsigned flags, rag_store **out);
 
+/* Open the store of the first argument, do the work, close it. Answers the exit status. */
+int with_store(invocation *in, unsigned flags, int (*work)(invocation *in, rag_store *store));
+
+/* The directory that a store of this name is in, with its workspace; "" when it is in none. */
+void store_directory(const invocation *in, const char *url, text *directory);
+
+/* 1 when two paths lead to one directory that is there. */
+int same_directory(const char *a, const char *b);
+
+/* Complain when an argument that is a directory looks like a URL: it would become the name of one. */
+int check_directory(const invocation *in, const char *name, const char *path);
+
 /* After a page of a scan: keep in *after where the next one begins, and free the page. 0 when that
  * was the last one, or `page` is NULL. */
 int next_page(text *after, rag_result *page);
@@ -73,6 +86,12 @@ int slice_is(rag_slice slice, const char *name);
 
 /* 1 when the store holds such a namespace (or it cannot be told). */
 int has_namespace(const invocation *in, rag_store *store, const char *kind, const char *name);
+
+/* Declare the options of a command: its own, and those that it shares. */
+void declare_options(const command *c, args *a);
+
+/* Complain about a command that there is not, and name the nearest. */
+int unknown_command(const char *name);
 
 /* The help text of a command, and that of `ragstore help`. */
 void describe_command(const command *c, text *out);

@@ -55,7 +55,7 @@ const command *find_command(const char *name)
     return NULL;
 }
 
-static int unknown_command(const char *name)
+int unknown_command(const char *name)
 {
     const char *names[32];
     size_t count = 0;
@@ -84,12 +84,27 @@ static int print_help(const command *c)
     return STATUS_OK;
 }
 
+/* What the usage calls argument `index`: a word behind "  ragstore NAME ". */
+static rag_slice name_of_word(const command *c, size_t index)
+{
+    const char *at = c->usage;
+    size_t len = 0;
+    for (size_t i = 0; i < index + 3; i++) {
+        at += len;
+        at += strspn(at, " ");
+        len = strcspn(at, " \n");
+    }
+    return (rag_slice){ at, len };
+}
+
 static int check_words(const invocation *in)
 {
     const command *c = in->command;
     if (in->args.word_count < c->words_least) {
-        return misused(in, "%s needs %s", c->name,
-                       in->args.word_count == 0 ? "more arguments" : "another argument");
+        rag_slice name = name_of_word(c, in->args.word_count);
+        return misused(in, "%s needs %s: %.*s", c->name,
+                       in->args.word_count == 0 ? "more arguments" : "another argument",
+                       (int)name.len, (const char *)name.data);
     }
     if (in->args.word_count > c->words_most) {
         return misused(in, "'%s' is one argument too many", in->args.words[c->words_most]);
@@ -103,6 +118,22 @@ static const option common_options[] = {
     { .name = NULL }
 };
 
+static const option store_options[] = { { .name = "workspace",
+                                          .kind = OPTION_TEXT,
+                                          .value = "NAME",
+                                          .help =
+                                              "the workspace of the store, where it has several" },
+                                        { .name = NULL } };
+
+void declare_options(const command *c, args *a)
+{
+    args_declare(a, c->options);
+    if (c->opens_store) {
+        args_declare(a, store_options);
+    }
+    args_declare(a, common_options);
+}
+
 void describe_command(const command *c, text *out)
 {
     args a = { 0 };
@@ -110,8 +141,7 @@ void describe_command(const command *c, text *out)
     if (c->about[0]) {
         text_printf(out, "%s\n", c->about);
     }
-    args_declare(&a, c->options);
-    args_declare(&a, common_options);
+    declare_options(c, &a);
     text_add(out, "Options:\n");
     args_describe(&a, out);
     if (c->examples[0]) {
@@ -126,8 +156,7 @@ static int run_command(const command *c, int argc, char **argv)
     int status;
     in.ctx.cancel = &stop_flag;
     in.ctx.log = on_log;
-    args_declare(&in.args, c->options);
-    args_declare(&in.args, common_options);
+    declare_options(c, &in.args);
     int parsed = args_parse(&in.args, argc, argv, &complaint);
     in.json = args_given(&in.args, "json");
     if (args_given(&in.args, "help")) {

@@ -52,6 +52,27 @@ def test_a_newer_format(ragstore, store, tmp_path):
     assert "newer ragstore" in second
 
 
+def test_a_store_in_memory(ragstore, tmp_path):
+    """It is empty whenever a command opens it, and gone when the command ends."""
+    for arguments in (["status", "memory:"], ["docs", ":memory:"], ["bench", "update", "memory:", "--write"],
+                      ["export", "memory:", tmp_path / "out"], ["cache", "memory:", "x_cache", "--ttl", "1d"]):
+        assert ragstore(*arguments, status=3).err == (
+            "ragstore: a store in memory belongs to one program and is gone at its end: this command would find nothing "
+            "in its own\n  name a directory, such as ./my.store\n")
+    done = ragstore("import", ALICE, "memory:", status=3)
+    assert done.err.startswith("ragstore: a store in memory would be gone when the import ends\n  name a directory")
+    assert not any(tmp_path.iterdir())
+
+
+def test_hints_look_where_the_url_leads(ragstore, tmp_path):
+    a_file = tmp_path / "file"
+    a_file.write_text("hello")
+    assert "that is a file" in ragstore("status", f"embedded:{a_file}", status=3).err
+    (tmp_path / "stores.ini").write_text(f"books = {ALICE}\n")
+    done = ragstore("status", "@books", env={"RAGSTORE_STORES": str(tmp_path / "stores.ini")}, status=3)
+    assert f"first: ragstore import {ALICE} STORE" in done.err
+
+
 def test_urls(ragstore, tmp_path):
     ragstore("status", "", status=2)
     assert "nosuch" in ragstore("status", "nosuch://x", status=2).err

@@ -51,8 +51,16 @@ def test_no_command_shows_the_help_on_standard_error(ragstore):
 
 @pytest.mark.parametrize("arguments, message", [
     (["stauts", "x"], "there is no command 'stauts'"),
-    (["status"], "status needs more arguments"),
-    (["import", "x"], "import needs another argument"),
+    (["status"], "status needs more arguments: STORE"),
+    (["import", "x"], "import needs another argument: STORE"),
+    (["bench", "help"], "bench needs another argument: STORE"),
+    (["get", "x"], "get needs another argument: kv"),
+    (["hlep"], "there is no command 'hlep'"),
+    (["help", "stauts"], "there is no command 'stauts'"),
+    (["backup", "a", "memory:"], "TARGET is a directory, and 'memory:' looks like the URL of a store"),
+    (["backup", "a", "@name"], "TARGET is a directory, and '@name' looks like the URL of a store"),
+    (["export", "a", "embedded:./b"], "DIR is a directory, and 'embedded:./b' looks like the URL of a store"),
+    (["export", "a", ""], "DIR is empty"),
     (["status", "a", "b"], "'b' is one argument too many"),
     (["status", "--jsno", "a"], "unknown option --jsno; did you mean --json?"),
     (["status", "--json=1", "a"], "--json takes no value"),
