@@ -41,8 +41,9 @@ typedef enum rag_log_level {
     RAG_LOG_DEBUG = 3
 } rag_log_level;
 
-/* How far a long call has come. `stage` is static text such as "relationships". Totals are 0 when
- * they are not known. */
+/* How far a long call has come. `stage` is static text such as "relationships". Items are rows, and 0
+ * where it is not rows that the call works on, such as pages: bytes say how far it is then. Totals
+ * are 0 when they are not known. */
 typedef struct rag_progress {
     size_t struct_size;
     const char *stage;

@@ -9,6 +9,12 @@ def test_copy_answers_as_the_original(ragstore, store, tmp_path):
     assert ragstore("backup", "--json", store, tmp_path / "second").json["store"] == str(tmp_path / "second")
 
 
+def test_progress_counts_the_bytes_of_the_database(ragstore, store, tmp_path):
+    stage, = ragstore("backup", store, tmp_path / "copy").err.splitlines()
+    megabytes = (tmp_path / "copy" / "ragstore.db").stat().st_size / 1e6
+    assert megabytes > 1 and stage.startswith(f"copy: {megabytes:.1f} MB, ") and stage.endswith(" (100 % of all)")
+
+
 def test_mistakes(ragstore, store, tmp_path):
     ragstore("backup", store, status=2)
     ragstore("backup", store, "", status=2)

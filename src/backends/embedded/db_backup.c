@@ -44,12 +44,13 @@ static rag_status copy_steps(struct backup *b, sqlite3_backup *copy, const char 
 {
     const rag_context *ctx = b->call->ctx;
     const uint64_t page = (uint64_t)b->db->page_size;
+    context_progress(ctx, "copy", 0, 0, 0, 0); /* how much it is is known after a step only */
     for (;;) {
         RAG_TRY(context_check(ctx, err));
         const int code = sqlite3_backup_step(copy, STEP_PAGES);
         const uint64_t total = (uint64_t)sqlite3_backup_pagecount(copy);
         const uint64_t done = total - (uint64_t)sqlite3_backup_remaining(copy);
-        context_progress(ctx, "copy", done, total, done * page, total * page);
+        context_progress(ctx, "copy", 0, 0, done * page, total * page);
         if (code == SQLITE_DONE)
             return RAG_OK;
         if ((code & 0xff) == SQLITE_FULL)

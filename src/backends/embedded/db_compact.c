@@ -76,14 +76,16 @@ static rag_status step(const rag_call *call, sqlite3_int64 *left, rag_error *err
 static rag_status compact_in_steps(const rag_call *call, sqlite3_int64 free_at_begin,
                                    rag_error *err)
 {
-    const uint64_t total = (uint64_t)free_at_begin;
+    const struct db *db = call->self;
+    const uint64_t page = (uint64_t)db->page_size, total = (uint64_t)free_at_begin;
     sqlite3_int64 left = free_at_begin;
-    for (uint64_t done = 0; left > 0 && done < total;) {
-        context_progress(call->ctx, "compact", done, total, 0, 0);
+    uint64_t done = 0;
+    context_progress(call->ctx, "compact", 0, 0, 0, total * page);
+    while (left > 0 && done < total) {
         RAG_TRY(context_check(call->ctx, err));
         RAG_TRY(step(call, &left, err));
-        done = done + STEP_PAGES < total ? done + STEP_PAGES : total;
-        context_progress(call->ctx, "compact", done, total, 0, 0);
+        done = left && done + STEP_PAGES < total ? done + STEP_PAGES : total;
+        context_progress(call->ctx, "compact", 0, 0, done * page, total * page);
     }
     return RAG_OK;
 }
@@ -101,14 +103,15 @@ static rag_status rewrite_under_turn(struct connection *c, rag_error *err)
 static rag_status rewrite(const rag_call *call, rag_error *err)
 {
     struct db *db = call->self;
-    context_progress(call->ctx, "rewrite", 0, 1, 0, 0);
+    const uint64_t bytes = size_of(db->path);
+    context_progress(call->ctx, "rewrite", 0, 0, 0, bytes);
     RAG_TRY(turn_take(db, call->ctx, err));
     const rag_status status = rewrite_under_turn(db->writer, err);
     if (status == RAG_OK)
         checkpoint_if_due(db, call->ctx);
     turn_leave(db);
     if (status == RAG_OK)
-        context_progress(call->ctx, "rewrite", 1, 1, 0, 0);
+        context_progress(call->ctx, "rewrite", 0, 0, bytes, bytes);
     return status;
 }
 
