@@ -96,20 +96,25 @@ typedef struct rag_check_options {
  * name ("graph.degree", "vectors.without_node"), number = violations found, found = 1 when none is
  * left, value = JSON {"what", "checked", "violations", "repaired", "derived", "examples":[text,
  * ...]}: `derived` true says that RAG_CHECK_REPAIR can mend it. Invariants are those inside each
- * backend and those between the four stores. Other processes may read and write meanwhile; repairs
- * take the writer's turn. The call succeeds when the check could be made, whatever it found. */
+ * backend and those between the four stores; a handle that is limited to namespaces asks only these
+ * about each other. Other processes may read and write meanwhile; repairs take the writer's turn. The
+ * call succeeds when the check could be made, whatever it found. Not inside a transaction
+ * (RAG_E_INVALID). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_check(rag_store *store, const rag_context *ctx,
                                                       const rag_check_options *options,
                                                       rag_result **report, rag_error *err);
 
 /* Give the space of deleted rows back to the file system, drop what is expired, and pack derived
  * indexes. Works in small steps: others go on, it may be cancelled at any time and keeps what it has
- * done. *freed_bytes may be NULL. */
+ * done. *freed_bytes may be NULL. Not inside a transaction (RAG_E_INVALID). Expected:
+ * RAG_E_UNSUPPORTED (no backend of the store has anything to give back). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_compact(rag_store *store, const rag_context *ctx,
                                                         uint64_t *freed_bytes, rag_error *err);
 
 /* Copy the store as it is at one moment to the new directory `target`, while others read and write.
- * The copy appears whole and durable, or not at all. Expected: RAG_E_CONFLICT (there is a store). */
+ * The copy appears whole and durable, or not at all. Not inside a transaction (RAG_E_INVALID), and
+ * not by a handle that is limited to namespaces (RAG_E_DENIED): it copies everything. Expected:
+ * RAG_E_CONFLICT (there is a store), RAG_E_UNSUPPORTED (a backend that keeps no files, or several). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_backup(rag_store *store, const rag_context *ctx,
                                                        const char *target, rag_error *err);
 
@@ -117,8 +122,8 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_backup(rag_store *store, const r
  * whatever order they were written. One row per namespace as in rag_store_namespaces() (key = kind,
  * key2 = name, number = rows, value = JSON string of 64 hex digits), and a last one with key = "all".
  * It covers keys, values (as JSON: spaces between tokens and the spelling of escapes do not count),
- * times of KV and vector rows, vectors as float16 with their dimension; not who the model was. Reads
- * everything. docs/content-hash.md has the definition. */
+ * times of KV and vector rows, vectors as float16 with their dimension; not who the model was. Inside
+ * a transaction it sees what that wrote. Reads everything. docs/content-hash.md has the definition. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_content_hash(rag_store *store,
                                                              const rag_context *ctx,
                                                              rag_result **out, rag_error *err);

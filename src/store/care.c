@@ -47,6 +47,9 @@ rag_status rag_store_backup(rag_store *store, const rag_context *ctx, const char
     RAG_TRY(refuse_txn(&c, "a backup", err));
     if (!target || !*target)
         return rag_fail(err, RAG_E_INVALID, "a backup needs the name of a new directory");
+    if (store->namespaces)
+        return rag_fail(err, RAG_E_DENIED,
+                        "the handle is limited to some namespaces, and a backup copies all");
     if (store->mount_count > 1)
         return rag_fail(err, RAG_E_UNSUPPORTED,
                         "a store of several backends has no one moment: back each of them up");

@@ -26,8 +26,9 @@
 
 enum { PAGE_ROWS = 256, LOOKUP_MAX = 1024, NAMES_MAX = 1 << 20, EXAMPLES_DEFAULT = 10 };
 
-/* A namespace on one side of an invariant. */
-enum place { PLACE_KV, PLACE_VECTOR, PLACE_NODE, PLACE_EDGE, PLACE_DOC };
+/* A namespace on one side of an invariant. PLACE_PENDING: what is still to be embedded in a space; it
+ * is only walked over. */
+enum place { PLACE_KV, PLACE_VECTOR, PLACE_PENDING, PLACE_NODE, PLACE_EDGE, PLACE_DOC };
 
 struct side {
     enum place place;
@@ -52,7 +53,8 @@ static enum store_kind kind_of(enum place place)
 {
     switch (place) {
     case PLACE_KV: return STORE_KV;
-    case PLACE_VECTOR: return STORE_VECTOR;
+    case PLACE_VECTOR:
+    case PLACE_PENDING: return STORE_VECTOR;
     case PLACE_DOC: return STORE_DOC_STATUS;
     case PLACE_NODE:
     case PLACE_EDGE: break;
@@ -93,6 +95,7 @@ static rag_status count_side(struct check *check, const struct side *side, uint6
     }
     case PLACE_NODE: return driver->graph.count(&check->call.call, count, &other, err);
     case PLACE_EDGE: return driver->graph.count(&check->call.call, &other, count, err);
+    case PLACE_PENDING:
     case PLACE_DOC: break;
     }
     rag_result *counts = rag_result_new(err);
@@ -116,6 +119,10 @@ static rag_status scan_side(struct check *check, const struct side *side, rag_sl
     case PLACE_VECTOR:
         return driver->vector.scan(call, side->name, after, PAGE_ROWS,
                                    values ? RAG_VECTOR_VALUES : 0, out, err);
+    case PLACE_PENDING:
+        if (!(driver->backend.features & RAG_FEATURE_PENDING))
+            return RAG_OK; /* it has none */
+        return driver->vector.pending_scan(call, side->name, after, PAGE_ROWS, out, err);
     case PLACE_NODE: return driver->graph.scan_nodes(call, after, PAGE_ROWS, 0, out, err);
     case PLACE_EDGE: return driver->graph.scan_edges(call, after, PAGE_ROWS, 0, out, err);
     case PLACE_DOC: break;
@@ -138,6 +145,7 @@ static rag_status look_up(struct check *check, const struct side *side, const ra
     case PLACE_VECTOR: return driver->vector.get_many(call, side->name, flat, n, 0, out, err);
     case PLACE_NODE: return driver->graph.get_nodes(call, flat, n, 0, out, err);
     case PLACE_EDGE: return driver->graph.get_edges(call, keys, n, 0, out, err);
+    case PLACE_PENDING:
     case PLACE_DOC: break;
     }
     return driver->docstatus.get_many(call, flat, n, out, err);
@@ -464,7 +472,7 @@ static rag_status collect_names(struct check *check, const rag_result *page, voi
     struct references refs = { 0 };
     rag_status status = RAG_OK;
     for (size_t i = 0; i < page->count && status == RAG_OK; i++)
-        status = names->refer(&page->rows[i], &refs, err);
+        status = names->refer(&page->rows[i], &refs, err); /* a deferred delete names nothing */
     for (size_t i = 0; i < refs.count && status == RAG_OK; i++)
         status = keep_name(names, hash_of_pair(&refs.list[i].to), err);
     rag_free(refs.list);
@@ -495,18 +503,33 @@ static rag_status compare_names(struct check *check, const rag_result *page, voi
     return RAG_OK;
 }
 
+static rag_status count_rows(struct check *check, const rag_result *page, void *user,
+                             rag_error *err)
+{
+    (void)check;
+    (void)err;
+    *(uint64_t *)user += page->count;
+    return RAG_OK;
+}
+
 /* Every row of `from` (nodes or edges) is named by a row of `to` (vectors). Rows are written first
  * in the graph and then among the vectors, so the graph is walked last: what it has newer than the
- * names is what LightRAG has not flushed yet. */
+ * names is what LightRAG has not put yet. What is still to be embedded counts as there; it is walked
+ * first, as it becomes a vector. (Those rows of another living process are not shown to us.) */
 static rag_status compare_by_names(struct check *check, const struct side *from,
                                    const struct side *to, references_fn refer, uint64_t rows,
                                    rag_error *err)
 {
-    struct names names = { .refer = refer, .passes = rows / NAMES_MAX + 1 };
+    struct names names = { .refer = refer };
+    const struct side pending = { PLACE_PENDING, to->name };
+    RAG_TRY(walk(check, &pending, 0, count_rows, &rows, err));
+    names.passes = rows / NAMES_MAX + 1;
     rag_status status = RAG_OK;
     for (; names.pass < names.passes && status == RAG_OK; names.pass++) {
         names.count = 0;
-        status = walk(check, to, 1, collect_names, &names, err);
+        status = walk(check, &pending, 1, collect_names, &names, err);
+        if (status == RAG_OK)
+            status = walk(check, to, 1, collect_names, &names, err);
         if (status == RAG_OK && names.count)
             qsort(names.list, names.count, sizeof *names.list, by_value);
         if (status == RAG_OK)

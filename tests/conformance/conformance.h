@@ -33,7 +33,9 @@ enum {
     NEEDS_SHARING = 4,      /* several handles on one store at once, in any process */
     NEEDS_FLOAT16 = 8,      /* spaces of element type float16 */
     NEEDS_NUL = 16,         /* NUL bytes in keys, ids and labels */
-    NEEDS_ATOMIC = 32       /* a batch that fails half way leaves nothing behind */
+    NEEDS_ATOMIC = 32,      /* a batch that fails half way leaves nothing behind */
+    NEEDS_COMPACT = 64,     /* rag_store_compact(), which others refuse */
+    NEEDS_BACKUP = 128      /* rag_store_backup(), which others refuse */
 };
 
 struct quirks {
@@ -95,7 +97,7 @@ struct conformance_suite {
 extern const struct conformance_case kv_cases[], kv_value_cases[], kv_limit_cases[], vector_cases[],
     vector_search_cases[], vector_pending_cases[], thread_pending_cases[], graph_cases[],
     graph_view_cases[], graph_label_cases[], docstatus_cases[], docstatus_more_cases[],
-    shared_cases[], store_cases[], txn_cases[], thread_cases[];
+    shared_cases[], store_cases[], txn_cases[], care_cases[], content_hash_cases[], thread_cases[];
 
 #define CASE(kind, name) { #name, kind##_##name, 0 }
 #define CASE_NEEDS(kind, name, needs) { #name, kind##_##name, needs }

@@ -29,6 +29,8 @@ static const struct conformance_suite suites[] = {
     { "shared", HAS_KV, shared_cases },
     { "store", HAS_ALL, store_cases },
     { "txn", HAS_ALL, txn_cases },
+    { "care", HAS_ALL, care_cases },
+    { "care", HAS_ALL, content_hash_cases },
     { "threads", HAS_ALL, thread_cases },
     { "threads", HAS_VECTOR, thread_pending_cases },
 };
