@@ -292,6 +292,7 @@ typedef struct rag_backend {
     /* Called instead of close() in a child after fork(): must not touch files, locks or sockets
      * that the parent still uses, and may leak. */
     void (*abandon)(void *self);
+    /* Never inside a transaction; nor are publish, optimize, check, compact and backup. */
     rag_status (*flush)(const rag_call *call, rag_token upto, rag_error *err);
     /* Rows for rag_store_namespaces(), any order. */
     rag_status (*namespaces)(const rag_call *call, rag_result *out, rag_error *err);

@@ -4,13 +4,6 @@
  * any of them. It is not copied as a whole: there is no moment that several backends share. */
 #include "dispatch.h"
 
-static rag_status refuse_txn(const struct store_call *c, const char *what, rag_error *err)
-{
-    if (c->ctx.txn)
-        return rag_fail(err, RAG_E_INVALID, "%s does not run inside a transaction", what);
-    return RAG_OK;
-}
-
 static int can_compact(const struct store_mount *mount)
 {
     return (mount->driver->backend.features & RAG_FEATURE_COMPACT) != 0;
@@ -23,7 +16,7 @@ rag_status rag_store_compact(rag_store *store, const rag_context *ctx, uint64_t 
     uint64_t sum = 0;
     size_t compacted = 0;
     RAG_TRY(store_enter(store, ctx, STORE_WRITE, &c, err));
-    RAG_TRY(refuse_txn(&c, "compacting", err));
+    RAG_TRY(store_refuse_txn(&c, "compacting", err));
     for (size_t i = 0; i < store->mount_count; i++) {
         const int is_last_chance = i + 1 == store->mount_count && !compacted;
         uint64_t freed = 0;
@@ -44,7 +37,7 @@ rag_status rag_store_backup(rag_store *store, const rag_context *ctx, const char
 {
     struct store_call c;
     RAG_TRY(store_enter(store, ctx, STORE_READ, &c, err));
-    RAG_TRY(refuse_txn(&c, "a backup", err));
+    RAG_TRY(store_refuse_txn(&c, "a backup", err));
     if (!target || !*target)
         return rag_fail(err, RAG_E_INVALID, "a backup needs the name of a new directory");
     if (store->namespaces)

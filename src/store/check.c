@@ -763,8 +763,7 @@ rag_status rag_store_check(rag_store *store, const rag_context *ctx,
         full.max_examples = EXAMPLES_DEFAULT;
     RAG_TRY(store_enter(store, ctx, full.flags & RAG_CHECK_REPAIR ? STORE_WRITE : STORE_READ,
                         &check.call, err));
-    if (check.call.ctx.txn)
-        return rag_fail(err, RAG_E_INVALID, "checking does not run inside a transaction");
+    RAG_TRY(store_refuse_txn(&check.call, "checking", err));
     RAG_TRY(check_out(report, err));
     check.options = &full;
     rag_result *out = rag_result_new(err);

@@ -207,10 +207,9 @@ static rag_status take_namespace(struct hasher *h, enum hash_kind kind, const ra
 
 static int is_hashed(const rag_row *row, enum hash_kind *kind)
 {
-    const int internal = row->key2.len && *(const char *)row->key2.data == '.';
     for (*kind = HASH_KV; *kind < HASH_KINDS; (*kind)++)
         if (slice_is(row->key, kind_names[*kind]))
-            return !internal;
+            return 1;
     return 0;
 }
 

@@ -82,6 +82,8 @@ rag_status store_enter(rag_store *store, const rag_context *ctx, enum store_acce
 rag_status store_enter_kind(rag_store *store, const rag_context *ctx, enum store_kind kind,
                             const char *name_space, enum store_access access, struct store_call *c,
                             rag_error *err);
+/* For calls on the store as a whole. `what`: "checking". */
+rag_status store_refuse_txn(const struct store_call *c, const char *what, rag_error *err);
 /* Aim `c` at another mount of the same store. */
 void store_aim(struct store_call *c, const struct store_mount *mount);
 

@@ -34,6 +34,13 @@ rag_status store_enter(rag_store *store, const rag_context *ctx, enum store_acce
     return RAG_OK;
 }
 
+rag_status store_refuse_txn(const struct store_call *c, const char *what, rag_error *err)
+{
+    if (c->ctx.txn)
+        return rag_fail(err, RAG_E_INVALID, "%s does not run inside a transaction", what);
+    return RAG_OK;
+}
+
 void store_aim(struct store_call *c, const struct store_mount *mount)
 {
     const struct rag_txn *txn = c->ctx.txn;

@@ -167,18 +167,11 @@ void rag_store_close(rag_store *store)
 
 /* ---- the store as a whole ---------------------------------------------------------------------------- */
 
-static rag_status refuse_txn(const struct store_call *c, const char *what, rag_error *err)
-{
-    if (c->ctx.txn)
-        return rag_fail(err, RAG_E_INVALID, "%s does not run inside a transaction", what);
-    return RAG_OK;
-}
-
 rag_status rag_store_publish(rag_store *store, const rag_context *ctx, rag_error *err)
 {
     struct store_call c;
     RAG_TRY(store_enter(store, ctx, STORE_WRITE, &c, err));
-    RAG_TRY(refuse_txn(&c, "publishing", err));
+    RAG_TRY(store_refuse_txn(&c, "publishing", err));
     if (!(store->flags & RAG_OPEN_BUILD))
         return rag_fail(err, RAG_E_INVALID, "the store was not opened with RAG_OPEN_BUILD");
     for (size_t i = 0; i < store->mount_count; i++) {
@@ -193,7 +186,7 @@ rag_status rag_flush(rag_store *store, const rag_context *ctx, rag_token upto, r
 {
     struct store_call c;
     RAG_TRY(store_enter(store, ctx, STORE_READ, &c, err));
-    RAG_TRY(refuse_txn(&c, "flushing", err));
+    RAG_TRY(store_refuse_txn(&c, "flushing", err));
     if (store->flags & RAG_OPEN_READ_ONLY)
         return RAG_OK; /* this handle committed nothing */
     if (store->mount_count > 1)
@@ -209,7 +202,7 @@ rag_status rag_store_optimize(rag_store *store, const rag_context *ctx, rag_erro
 {
     struct store_call c;
     RAG_TRY(store_enter(store, ctx, STORE_WRITE, &c, err));
-    RAG_TRY(refuse_txn(&c, "optimizing", err));
+    RAG_TRY(store_refuse_txn(&c, "optimizing", err));
     for (size_t i = 0; i < store->mount_count; i++) {
         store_aim(&c, &store->mounts[i]);
         RAG_TRY(c.driver->backend.optimize(&c.call, err));

@@ -224,8 +224,6 @@ static rag_status copy_all(struct backup *b, rag_error *err)
 rag_status db_backup(const rag_call *call, const char *target, rag_error *err)
 {
     struct backup b = { .db = call->self, .call = call };
-    if (call->txn)
-        return rag_fail(err, RAG_E_INVALID, "%s is not copied inside a transaction", b.db->path);
     if (b.db->build)
         return rag_fail(err, RAG_E_INVALID, "the store that is built for %s is not there yet",
                         b.db->path);

@@ -170,8 +170,6 @@ rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *er
 {
     struct db *db = call->self;
     uint64_t before = 0, after = 0;
-    if (call->txn)
-        return rag_fail(err, RAG_E_INVALID, "%s is not compacted inside a transaction", db->path);
     if (db->build)
         return rag_fail(err, RAG_E_INVALID, "the store that is built for %s is compact already",
                         db->path);

@@ -641,12 +641,10 @@ static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *e
 
 rag_status vector_index_optimize(const rag_call *call, rag_error *err)
 {
-    if (call->txn)
-        return rag_fail(err, RAG_E_INVALID, "optimize cannot run inside a transaction");
     return maintain(call, TAIL_MIN_ROWS, err);
 }
 
 rag_status vector_index_after_flush(const rag_call *call, rag_error *err)
 {
-    return call->txn ? RAG_OK : maintain(call, TAIL_MIN_ROWS_FLUSH, err);
+    return maintain(call, TAIL_MIN_ROWS_FLUSH, err);
 }
