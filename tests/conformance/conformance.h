@@ -96,7 +96,7 @@ struct conformance_suite {
 
 extern const struct conformance_case kv_cases[], kv_value_cases[], kv_limit_cases[], vector_cases[],
     vector_search_cases[], vector_pending_cases[], thread_pending_cases[], graph_cases[],
-    graph_view_cases[], graph_label_cases[], docstatus_cases[], docstatus_more_cases[],
+    graph_view_cases[], graph_label_cases[], docstatus_cases[], docstatus_pipeline_cases[],
     shared_cases[], store_cases[], txn_cases[], care_cases[], content_hash_cases[], thread_cases[];
 
 #define CASE(kind, name) { #name, kind##_##name, 0 }
@@ -148,6 +148,7 @@ const rag_row *row_of(const rag_result *result, size_t index);
 void row_absent(const rag_row *row, rag_slice key);
 void row_is(const rag_row *row, const char *value); /* found, with exactly this value */
 void count_is(const rag_result *result, size_t rows);
+void keys_are(const rag_result *result, const char *const *keys, size_t n); /* in this order */
 
 /* Text that lives until the case ends. */
 const char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -182,6 +183,13 @@ int64_t degree_of(struct env *e, const char *label);
 
 /* Documents */
 void doc_put(struct env *e, const char *id, const char *value);
+
+/* The store as a whole */
+rag_result *namespaces(struct env *e);
+/* The row of a namespace, or NULL; `name` may be NULL. */
+const rag_row *namespace_row(struct env *e, const char *kind, const char *name);
+long long number_in(const rag_row *row, const char *member); /* of its JSON object */
+rag_slice content_hash(struct env *e, rag_store *store);     /* of all, with its quotes */
 
 /* The scans of all kinds in one form; vectors, nodes and edges with all they have. */
 typedef rag_status (*scan_call)(rag_store *store, const char *name_space, rag_slice after,

@@ -25,7 +25,7 @@ static const struct conformance_suite suites[] = {
     { "graph", HAS_GRAPH, graph_view_cases },
     { "graph", HAS_GRAPH, graph_label_cases },
     { "docstatus", HAS_DOCSTATUS, docstatus_cases },
-    { "docstatus", HAS_DOCSTATUS, docstatus_more_cases },
+    { "docstatus", HAS_DOCSTATUS, docstatus_pipeline_cases },
     { "shared", HAS_KV, shared_cases },
     { "store", HAS_ALL, store_cases },
     { "txn", HAS_ALL, txn_cases },

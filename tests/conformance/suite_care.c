@@ -299,14 +299,6 @@ static void care_check_is_refused(struct env *e)
 
 /* ---- compacting ------------------------------------------------------------------------------------------ */
 
-/* The fingerprint of all rows. */
-static rag_slice hash_of(struct env *e, rag_store *store)
-{
-    rag_result *rows = NULL;
-    OK(rag_store_content_hash(store, NULL, &rows, &e->err));
-    return row_of(keep(e, rows), rag_result_count(rows) - 1)->value;
-}
-
 static int offers(const struct env *e, unsigned what)
 {
     return (e->backend->quirks.offers & what) != 0;
@@ -339,10 +331,10 @@ static void care_compact_changes_no_row(struct env *e)
     put_whole(e);
     use_it(e);
     char *before = dump_store(e, e->store, &len);
-    const rag_slice hash = hash_of(e, e->store);
+    const rag_slice hash = content_hash(e, e->store);
     OK(rag_store_compact(e->store, NULL, NULL, &e->err));
     OK(rag_store_compact(e->store, NULL, &freed, &e->err));
-    CHECK(same(hash_of(e, e->store), hash), "the content hash is another");
+    CHECK(same(content_hash(e, e->store), hash), "the content hash is another");
     expect_dump(e, before, len, "compacting");
     expect_clean(report_of(e, e->store, 0, 10));
     free(before);
@@ -355,7 +347,7 @@ static void care_compact_gives_space_back(struct env *e)
     uint64_t freed = 0, again = 0;
     struct random r = random_of(e);
     put_whole(e);
-    const rag_slice hash = hash_of(e, e->store);
+    const rag_slice hash = content_hash(e, e->store);
     for (int i = 0; i < N; i++) {
         memcpy(text, "{\"v\":\"", 6);
         for (size_t j = 0; j < LEN; j++)
@@ -370,21 +362,7 @@ static void care_compact_gives_space_back(struct env *e)
     OK(rag_store_compact(e->store, NULL, &again, &e->err));
     CHECK(freed > (uint64_t)N * LEN / 2 && again < freed / 10, "%llu bytes, then %llu",
           (unsigned long long)freed, (unsigned long long)again);
-    CHECK(same(hash_of(e, e->store), hash), "the content hash is another");
-}
-
-/* The bytes of a namespace, expired rows and all. */
-static long long bytes_of(struct env *e, const char *name)
-{
-    rag_result *rows = NULL;
-    OK(rag_store_namespaces(e->store, NULL, &rows, &e->err));
-    keep(e, rows);
-    for (size_t i = 0; i < rag_result_count(rows); i++) {
-        const rag_row *row = row_of(rows, i);
-        if (same(row->key2, T(name)))
-            return strtoll(strstr(row->value.data, "\"bytes\":") + strlen("\"bytes\":"), NULL, 10);
-    }
-    return 0;
+    CHECK(same(content_hash(e, e->store), hash), "the content hash is another");
 }
 
 static void care_compact_drops_what_is_expired(struct env *e)
@@ -400,10 +378,11 @@ static void care_compact_drops_what_is_expired(struct env *e)
         rows[i] = (rag_kv_item){ T(format_text("old-%03zu", i)), T("{}"), 1, 1 };
     rows[N] = (rag_kv_item){ T("young"), T("{}"), now, now };
     OK(rag_kv_put_many(e->store, NULL, "a_cache", rows, N + 1, NULL, &e->err));
-    const rag_slice hash = hash_of(e, e->store);
+    const rag_slice hash = content_hash(e, e->store);
     OK(rag_store_compact(e->store, NULL, NULL, &e->err));
-    CHECK(bytes_of(e, "a_cache") < 20, "%lld bytes are left", bytes_of(e, "a_cache"));
-    CHECK(kv_count(e, "a_cache") == 1 && same(hash_of(e, e->store), hash),
+    const long long left = number_in(namespace_row(e, "kv", "a_cache"), "bytes");
+    CHECK(left < 20, "%lld bytes are left", left); /* expired ones are in it until they are gone */
+    CHECK(kv_count(e, "a_cache") == 1 && same(content_hash(e, e->store), hash),
           "a row that had not expired went");
 }
 
@@ -443,13 +422,13 @@ static void care_backup_holds_the_same(struct env *e)
     size_t len;
     put_whole(e);
     use_it(e);
-    const rag_slice hash = hash_of(e, e->store);
+    const rag_slice hash = content_hash(e, e->store);
     char *before = dump_store(e, e->store, &len);
     OK(rag_store_backup(e->store, NULL, target, &e->err));
     expect_dump(e, before, len, "a backup");
     kv_put(e, "full_docs", T("later"), "{}"); /* is not in the copy */
     rag_store *copy = open_copy(e, target);
-    CHECK(same(hash_of(e, copy), hash), "the content hash of the copy is another");
+    CHECK(same(content_hash(e, copy), hash), "the content hash of the copy is another");
     expect_clean(report_of(e, copy, 0, 10));
     OK(rag_kv_get_limits(copy, NULL, "llm_response_cache", &limits, &e->err));
     CHECK(limits.max_bytes == 600 && limits.ttl_s == 100000, "the bounds were not copied");
@@ -468,11 +447,11 @@ static void care_backup_overwrites_nothing(struct env *e)
     const char *target = format_text("%s/copies/a", e->place.path);
     put_whole(e);
     OK(rag_store_backup(e->store, NULL, target, &e->err));
-    const rag_slice hash = hash_of(e, e->store);
+    const rag_slice hash = content_hash(e, e->store);
     kv_put(e, "full_docs", T("later"), "{}");
     REFUSED(RAG_E_CONFLICT, rag_store_backup(e->store, NULL, target, &e->err));
     rag_store *copy = open_copy(e, target);
-    CHECK(same(hash_of(e, copy), hash), "the first copy was changed");
+    CHECK(same(content_hash(e, copy), hash), "the first copy was changed");
     rag_store_close(copy);
 }
 
@@ -526,7 +505,7 @@ static void care_of_a_read_only_handle(struct env *e)
     if (offers(e, NEEDS_BACKUP)) {
         OK(rag_store_backup(reader, NULL, target, &e->err));
         rag_store *copy = open_copy(e, target);
-        CHECK(same(hash_of(e, copy), hash_of(e, e->store)), "the copy is another");
+        CHECK(same(content_hash(e, copy), content_hash(e, e->store)), "the copy is another");
         rag_store_close(copy);
     }
     rag_store_close(reader);

@@ -101,16 +101,7 @@ static const rag_result *hash_rows(struct env *e, rag_store *store, const rag_co
 {
     rag_result *rows = NULL;
     OK(rag_store_content_hash(store, ctx, &rows, &e->err));
-    const size_t n = rag_result_count(rows);
-    CHECK(n && same(row_of(rows, n - 1)->key, T("all")), "the last row is not \"all\"");
     return keep(e, rows);
-}
-
-/* The fingerprint of all, with its quotes. */
-static rag_slice hash_of(struct env *e)
-{
-    const rag_result *rows = hash_rows(e, e->store, NULL);
-    return row_of(rows, rag_result_count(rows) - 1)->value;
 }
 
 static void is_expected(const rag_result *rows)
@@ -128,7 +119,7 @@ static void is_expected(const rag_result *rows)
 
 static void expect_hash(struct env *e, rag_slice wanted, const char *what)
 {
-    const rag_slice found = hash_of(e);
+    const rag_slice found = content_hash(e, e->store);
     CHECK(same(found, wanted), "%s: %.*s, not %.*s", what, SHOW(found), SHOW(wanted));
 }
 
@@ -241,10 +232,10 @@ static void care_hash_changes_with_every_change(struct env *e)
     enum { CHANGES = 20 };
     rag_slice seen[CHANGES];
     put_rows(e);
-    const rag_slice first = hash_of(e);
+    const rag_slice first = content_hash(e, e->store);
     for (int i = 0; i < CHANGES; i++) {
         change(e, i);
-        seen[i] = hash_of(e);
+        seen[i] = content_hash(e, e->store);
         CHECK(!same(seen[i], first), "change %d is not seen", i);
         for (int j = 0; j < i; j++)
             CHECK(!same(seen[i], seen[j]), "changes %d and %d look the same", j, i);
@@ -256,7 +247,7 @@ static void care_hash_changes_with_every_change(struct env *e)
 static void care_hash_ignores_how_json_is_written(struct env *e)
 {
     put_rows(e);
-    const rag_slice first = hash_of(e);
+    const rag_slice first = content_hash(e, e->store);
     put_value(e, "full_docs", "doc-2", " { \"content\" : \"\\u007awei \\u00E4\\u000a\" } ", AT + 3,
               AT + 4);
     put_edge(e, "A", "B", "{ \"\\u0077eight\":\t2.0 }");
@@ -283,7 +274,7 @@ static void care_hash_leaves_out_what_is_expired(struct env *e)
     rag_kv_item rows[100];
     put_rows(e);
     put_value(e, "a_cache", "young", "{}", now, now);
-    const rag_slice with_cache = hash_of(e);
+    const rag_slice with_cache = content_hash(e, e->store);
     limits.ttl_s = 1000000;
     OK(rag_kv_set_limits(e->store, NULL, "a_cache", &limits, &e->err));
     expect_hash(e, with_cache, "a time to live");
@@ -338,7 +329,7 @@ static void care_hash_inside_a_transaction(struct env *e)
     const rag_slice key = T("doc-1");
     put_rows(e);
     OK(rag_kv_delete_many(e->store, NULL, "full_docs", &key, 1, NULL, NULL, &e->err));
-    const rag_slice before = hash_of(e);
+    const rag_slice before = content_hash(e, e->store);
     OK(rag_txn_begin(e->store, NULL, &ctx.txn, &e->err));
     OK(rag_kv_put_many(e->store, &ctx, "full_docs", &item, 1, NULL, &e->err));
     is_expected(hash_rows(e, e->store, &ctx)); /* with what it wrote */

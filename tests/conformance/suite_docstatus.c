@@ -1,4 +1,5 @@
-/* The status of documents: rows, counts, pages, scans. The rest is in suite_docstatus_more.c. */
+/* The status of documents: rows, counts, pages, scans. What the pipeline asks
+ * beyond them is in suite_docstatus_pipeline.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,14 +238,6 @@ static void put_doc(struct env *e, const char *id, const char *status, const cha
                         status, created, updated, path));
 }
 
-static void expect_ids(const rag_result *rows, const char *const *ids, size_t n)
-{
-    count_is(rows, n);
-    for (size_t i = 0; i < n; i++)
-        CHECK(same(row_of(rows, i)->key, T(ids[i])), "place %zu: '%.*s', not '%s'", i,
-              SHOW(row_of(rows, i)->key), ids[i]);
-}
-
 /* In the order given, and turned round for the other direction. */
 static void expect_sorted(struct env *e, rag_doc_sort sort, const char *const *ascending, size_t n)
 {
@@ -254,9 +247,9 @@ static void expect_sorted(struct env *e, rag_doc_sort sort, const char *const *a
         descending[i] = ascending[n - 1 - i];
     page.sort = sort;
     page.ascending = 1;
-    expect_ids(page_of(e, &page), ascending, n);
+    keys_are(page_of(e, &page), ascending, n);
     page.ascending = 0;
-    expect_ids(page_of(e, &page), descending, n);
+    keys_are(page_of(e, &page), descending, n);
 }
 
 static void docstatus_47_pages_are_sorted(struct env *e)
@@ -347,11 +340,11 @@ static void docstatus_47_pages_of_some_statuses(struct env *e)
     page.statuses = wanted;
     page.status_count = 4; /* one status twice: its rows once */
     const rag_result *rows = page_of(e, &page);
-    expect_ids(rows, ids, 3);
+    keys_are(rows, ids, 3);
     CHECK(rag_result_total(rows) == 3, "the total is of the pages, not of the store");
     page.statuses = wanted + 1;
     page.status_count = 1;
-    expect_ids(page_of(e, &page), pending, 2);
+    keys_are(page_of(e, &page), pending, 2);
     page.statuses = wanted + 2;
     rows = page_of(e, &page);
     count_is(rows, 0);

@@ -19,31 +19,6 @@ static void put_everything(struct env *e)
     doc_put(e, "d", "{\"status\":\"pending\"}");
 }
 
-static rag_result *namespaces(struct env *e)
-{
-    rag_result *rows = NULL;
-    OK(rag_store_namespaces(e->store, NULL, &rows, &e->err));
-    return keep(e, rows);
-}
-
-/* The row of a namespace, or NULL. */
-static const rag_row *namespace_row(struct env *e, const char *kind, const char *name)
-{
-    const rag_result *rows = namespaces(e);
-    for (size_t i = 0; i < rag_result_count(rows); i++)
-        if (same(row_of(rows, i)->key, T(kind)) && (!name || same(row_of(rows, i)->key2, T(name))))
-            return row_of(rows, i);
-    return NULL;
-}
-
-/* The number of a member of the row's JSON object. */
-static long long member(const rag_row *row, const char *name)
-{
-    const char *at = strstr(row->value.data, format_text("\"%s\":", name));
-    CHECK(at, "no \"%s\" in %.*s", name, SHOW(row->value));
-    return strtoll(at + strlen(name) + 3, NULL, 10);
-}
-
 /* ---- what is there ------------------------------------------------------------------------------------ */
 
 static void store_namespaces_are_listed_in_order(struct env *e)
@@ -60,9 +35,10 @@ static void store_namespaces_are_listed_in_order(struct env *e)
         CHECK(same(row->key, T(wanted[i][0])), "place %zu: '%.*s'", i, SHOW(row->key));
         if (wanted[i][1])
             CHECK(same(row->key2, T(wanted[i][1])), "place %zu: '%.*s'", i, SHOW(row->key2));
-        CHECK(row->number == (i == 3 ? 2 : 1) && member(row, "rows") == row->number,
+        CHECK(row->number == (i == 3 ? 2 : 1) && number_in(row, "rows") == row->number,
               "%lld rows in %s", (long long)row->number, wanted[i][0]);
-        CHECK(member(row, "bytes") > 0 && member(row, "generation") > 0, "%.*s", SHOW(row->value));
+        CHECK(number_in(row, "bytes") > 0 && number_in(row, "generation") > 0, "%.*s",
+              SHOW(row->value));
     }
 }
 
@@ -95,16 +71,17 @@ static void store_counters_follow_every_change(struct env *e)
     memcpy(large + 2900, "\"}", 3);
     kv_put(e, "n", T("k"), large);
     const rag_row *after = namespace_row(e, "kv", "n");
-    CHECK(member(after, "rows") == 1, "%lld rows", member(after, "rows"));
-    CHECK(member(after, "bytes") > member(before, "bytes"), "bytes do not grow with the value");
-    CHECK(member(after, "generation") > member(before, "generation"),
+    CHECK(number_in(after, "rows") == 1, "%lld rows", number_in(after, "rows"));
+    CHECK(number_in(after, "bytes") > number_in(before, "bytes"),
+          "bytes do not grow with the value");
+    CHECK(number_in(after, "generation") > number_in(before, "generation"),
           "the generation stands still");
     kv_put(e, "n", T("k"), "{\"v\":\"x\"}");
     const rag_row *again = namespace_row(e, "kv", "n");
-    CHECK(member(again, "bytes") == member(before, "bytes"), "%lld bytes, not %lld as before",
-          member(again, "bytes"), member(before, "bytes"));
+    CHECK(number_in(again, "bytes") == number_in(before, "bytes"), "%lld bytes, not %lld as before",
+          number_in(again, "bytes"), number_in(before, "bytes"));
     kv_put(e, "other", T("k"), "{}");
-    CHECK(member(namespace_row(e, "kv", "n"), "generation") == member(again, "generation"),
+    CHECK(number_in(namespace_row(e, "kv", "n"), "generation") == number_in(again, "generation"),
           "a change elsewhere moved the generation");
 }
 
@@ -113,7 +90,7 @@ static void store_generations_never_return(struct env *e)
     long long last = 0;
     for (int i = 0; i < 5; i++) {
         kv_put(e, "n", T("k"), "{}");
-        const long long now = member(namespace_row(e, "kv", "n"), "generation");
+        const long long now = number_in(namespace_row(e, "kv", "n"), "generation");
         CHECK(now > last, "generation %lld after %lld", now, last);
         last = now;
         if (i % 2)

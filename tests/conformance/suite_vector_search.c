@@ -27,14 +27,6 @@ static rag_result *search(struct env *e, const float *vector, size_t dimension, 
     return keep(e, rows);
 }
 
-static void expect_hits(const rag_result *rows, const char *const *ids, size_t n)
-{
-    count_is(rows, n);
-    for (size_t i = 0; i < n; i++)
-        CHECK(same(row_of(rows, i)->key, T(ids[i])), "hit %zu is '%.*s', not '%s'", i,
-              SHOW(row_of(rows, i)->key), ids[i]);
-}
-
 static void expect_score(const struct env *e, const rag_result *rows, size_t i, double score)
 {
     const double got = row_of(rows, i)->score;
@@ -59,7 +51,7 @@ static void vector_25_cosine_orders_by_angle(struct env *e)
     const float east[2] = { 10, 0 };
     put_compass(e, RAG_METRIC_COSINE);
     const rag_result *rows = search(e, east, 2, 10, -2);
-    expect_hits(rows, wanted, 5);
+    keys_are(rows, wanted, 5);
     expect_score(e, rows, 0, 1);
     expect_score(e, rows, 1, sqrt(0.5));
     expect_score(e, rows, 2, 0);
@@ -75,7 +67,7 @@ static void vector_25_dot_orders_by_inner_product(struct env *e)
     const float q[2] = { 1, 2 };
     put_compass(e, RAG_METRIC_DOT);
     const rag_result *rows = search(e, q, 2, 10, -1000);
-    expect_hits(rows, wanted, 5);
+    keys_are(rows, wanted, 5);
     static const double scores[] = { 15, 4, 1, -3, -8 };
     for (size_t i = 0; i < 5; i++)
         expect_score(e, rows, i, scores[i]);
@@ -139,8 +131,8 @@ static void vector_25_equal_scores_come_by_id(struct env *e)
     define_space(e, NS, 3, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT32);
     for (size_t i = 0; i < 7; i++)
         vector_put(e, NS, T(ids[i]), v, 3, "{}");
-    expect_hits(search(e, q, 3, 10, -2), wanted, 7);
-    expect_hits(search(e, q, 3, 3, -2), wanted, 3); /* also where the limit cuts */
+    keys_are(search(e, q, 3, 10, -2), wanted, 7);
+    keys_are(search(e, q, 3, 3, -2), wanted, 3); /* also where the limit cuts */
 }
 
 static void vector_27_zero_vectors_are_never_found(struct env *e)
@@ -154,7 +146,7 @@ static void vector_27_zero_vectors_are_never_found(struct env *e)
         vector_put(e, NS, T("minus"), minus_zero, 3, "{}");
         vector_put(e, NS, T("one"), one, 3, "{}");
         static const char *const wanted[] = { "one" };
-        expect_hits(search(e, q, 3, 10, -1000), wanted, 1);
+        keys_are(search(e, q, 3, 10, -1000), wanted, 1);
         CHECK(vector_count(e, NS) == 3, "a vector of length zero is not kept");
         const rag_slice id = T("zero");
         rag_result *rows = NULL;
@@ -173,7 +165,7 @@ static void vector_27_tiny_vectors_of_float16_are_zero(struct env *e)
     define_space(e, NS, 2, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT16);
     vector_put(e, NS, T("tiny"), tiny, 2, "{}");
     vector_put(e, NS, T("one"), one, 2, "{}");
-    expect_hits(search(e, one, 2, 10, -2), wanted, 1);
+    keys_are(search(e, one, 2, 10, -2), wanted, 1);
 }
 
 static void vector_extreme_lengths_are_compared(struct env *e)
@@ -184,7 +176,7 @@ static void vector_extreme_lengths_are_compared(struct env *e)
     vector_put(e, NS, T("huge"), huge, 2, "{}");
     vector_put(e, NS, T("tiny"), tiny, 2, "{}");
     const rag_result *rows = search(e, q, 2, 10, -2);
-    expect_hits(rows, wanted, 2);
+    keys_are(rows, wanted, 2);
     expect_score(e, rows, 0, 1);
     expect_score(e, rows, 1, sqrt(0.5));
 }
@@ -505,7 +497,7 @@ static void vector_25_deleted_rows_are_not_found(struct env *e)
     put_compass(e, RAG_METRIC_COSINE);
     OK(rag_store_optimize(e->store, NULL, &e->err));
     OK(rag_vector_delete_many(e->store, NULL, NS, &id, 1, NULL, NULL, &e->err));
-    expect_hits(search(e, east, 2, 10, -2), wanted, 4);
+    keys_are(search(e, east, 2, 10, -2), wanted, 4);
     OK(rag_vector_drop(e->store, NULL, NS, &e->err));
     define_space(e, NS, 2, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT32);
     count_is(search(e, east, 2, 10, -2), 0);
@@ -520,7 +512,7 @@ static void vector_25_replaced_rows_are_found_in_their_new_place_only(struct env
     vector_put(e, NS, T("east"), west, 2, "{\"content\":\"moved\"}");
     vector_put(e, NS, T("west"), east, 2, "{}");
     const rag_result *rows = search(e, east, 2, 10, -2);
-    expect_hits(rows, wanted, 5);
+    keys_are(rows, wanted, 5);
     row_is(row_of(rows, 4), "{\"content\":\"moved\"}");
 }
 

@@ -58,6 +58,14 @@ void count_is(const rag_result *result, size_t rows)
     CHECK(rag_result_count(result) == rows, "%zu rows, not %zu", rag_result_count(result), rows);
 }
 
+void keys_are(const rag_result *result, const char *const *keys, size_t n)
+{
+    count_is(result, n);
+    for (size_t i = 0; i < n; i++)
+        CHECK(same(row_of(result, i)->key, T(keys[i])), "place %zu: '%.*s', not '%s'", i,
+              SHOW(row_of(result, i)->key), keys[i]);
+}
+
 void row_absent(const rag_row *row, rag_slice key)
 {
     CHECK(!row->found, "'%.*s' is there", SHOW(key));
@@ -230,6 +238,40 @@ rag_store *open_again(struct env *e, const rag_open_options *options)
     rag_store *store = NULL;
     OK(e->backend->open(&e->place, options, &store, &e->err));
     return store;
+}
+
+/* ---- the store as a whole --------------------------------------------------------------------------- */
+
+rag_result *namespaces(struct env *e)
+{
+    rag_result *rows = NULL;
+    OK(rag_store_namespaces(e->store, NULL, &rows, &e->err));
+    return keep(e, rows);
+}
+
+const rag_row *namespace_row(struct env *e, const char *kind, const char *name)
+{
+    const rag_result *rows = namespaces(e);
+    for (size_t i = 0; i < rag_result_count(rows); i++)
+        if (same(row_of(rows, i)->key, T(kind)) && (!name || same(row_of(rows, i)->key2, T(name))))
+            return row_of(rows, i);
+    return NULL;
+}
+
+long long number_in(const rag_row *row, const char *member)
+{
+    const char *at = strstr(row->value.data, format_text("\"%s\":", member));
+    CHECK(at, "no \"%s\" in %.*s", member, SHOW(row->value));
+    return strtoll(at + strlen(member) + 3, NULL, 10);
+}
+
+rag_slice content_hash(struct env *e, rag_store *store)
+{
+    rag_result *rows = NULL;
+    OK(rag_store_content_hash(store, NULL, &rows, &e->err));
+    const size_t n = rag_result_count(rows);
+    CHECK(n && same(row_of(rows, n - 1)->key, T("all")), "the last row is not \"all\"");
+    return row_of(keep(e, rows), n - 1)->value;
 }
 
 /* ---- scans ---------------------------------------------------------------------------------------- */

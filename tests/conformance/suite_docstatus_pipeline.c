@@ -1,5 +1,6 @@
-/* The status of documents, second half: sweeps, strict and relaxed reads, finding, updates, sources,
- * conflicts. Fingerprints were computed by another program. */
+/* What LightRAG's pipeline asks of the status of documents: what is to be done (sweeps), records that
+ * can be used, updates of single members, whose content and source is there already, conflicts.
+ * Fingerprints were computed by another program. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,14 +13,6 @@ static void put(struct env *e, const char *id, const char *status, const char *c
             format_text("{\"status\":\"%s\",\"created_at\":\"%s\",\"updated_at\":\"u\","
                         "\"file_path\":\"%s\",\"content_summary\":\"s\",\"content_length\":1%s}",
                         status, created, path, more));
-}
-
-static void ids_are(const rag_result *rows, const char *const *ids, size_t n)
-{
-    count_is(rows, n);
-    for (size_t i = 0; i < n; i++)
-        CHECK(same(row_of(rows, i)->key, T(ids[i])), "place %zu: '%.*s', not '%s'", i,
-              SHOW(row_of(rows, i)->key), ids[i]);
 }
 
 static rag_result *sweep_page(struct env *e, const rag_doc_sweep *sweep)
@@ -75,14 +68,14 @@ static void docstatus_48_what_is_put_behind_is_not_seen_again(struct env *e)
     put(e, "c", "pending", "4", "p", "");
     const rag_result *rows = sweep_page(e, &sweep);
     static const char *const first[] = { "a", "b" }, *const rest[] = { "c", "d" };
-    ids_are(rows, first, 2);
+    keys_are(rows, first, 2);
     CHECK(same(row_of(rows, 0)->key2, T("2")), "key2 is not created_at");
     put(e, "0", "pending", "1", "p", "");
     put(e, "a", "failed", "2", "p", "");
     put(e, "d", "failed", "4", "p", "");
     sweep.after = rag_result_next(rows);
     rows = sweep_page(e, &sweep);
-    ids_are(rows, rest, 2);
+    keys_are(rows, rest, 2);
     sweep.after = rag_result_next(rows);
     if (sweep.after.len) {
         rows = sweep_page(e, &sweep);
@@ -130,7 +123,7 @@ static void docstatus_49_strict_and_relaxed_reads(struct env *e)
     sweep.statuses = two;
     sweep.status_count = 1;
     const rag_result *found = sweep_page(e, &sweep);
-    ids_are(found, records, 2);
+    keys_are(found, records, 2);
     row_is(row_of(found, 0), "{\"status\":\"pending\",\"created_at\":\"1\",\"updated_at\":\"1\","
                              "\"file_path\":\"no-file-path\",\"track_id\":\"t\","
                              "\"has_custom_chunk_journal\":true}");
@@ -138,7 +131,7 @@ static void docstatus_49_strict_and_relaxed_reads(struct env *e)
                              "\"file_path\":\"p\",\"track_id\":null,"
                              "\"has_custom_chunk_journal\":false}");
     sweep.what = RAG_DOC_FULL;
-    ids_are(sweep_page(e, &sweep), full, 1);
+    keys_are(sweep_page(e, &sweep), full, 1);
     sweep.strict = 1;
     REFUSED(RAG_E_CORRUPT, rag_docstatus_sweep(e->store, NULL, &sweep, &rows, &e->err));
     expect_message(e, "bad");
@@ -212,27 +205,27 @@ static void docstatus_51_the_earliest_with_both_exclusions(struct env *e)
     query.by = RAG_DOC_BY_CONTENT_HASH;
     query.text = T("h");
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
-    ids_are(keep(e, rows), all, 4);
+    keys_are(keep(e, rows), all, 4);
     query.exclude_id = T("b"); /* "a" names it, but is not a duplicate */
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
-    ids_are(keep(e, rows), all + 1, 3);
+    keys_are(keep(e, rows), all + 1, 3);
     query.exclude_id = T("a"); /* and so its duplicate "c" */
     query.limit = 1;
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
-    ids_are(keep(e, rows), all, 1);
+    keys_are(keep(e, rows), all, 1);
     query.after = rag_result_next(rows);
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
-    ids_are(keep(e, rows), left + 1, 1);
+    keys_are(keep(e, rows), left + 1, 1);
     query = (rag_doc_query)RAG_DOC_QUERY_INIT;
     query.by = RAG_DOC_BY_FILE_PATH;
     query.text = T("p");
     query.primaries_only = 1;
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
-    ids_are(keep(e, rows), primaries, 3);
+    keys_are(keep(e, rows), primaries, 3);
     query.by = RAG_DOC_BY_TRACK_ID;
     query.text = T("t");
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
-    ids_are(keep(e, rows), left + 1, 1);
+    keys_are(keep(e, rows), left + 1, 1);
     query.text = T("");
     OK(rag_docstatus_find(e->store, NULL, &query, &rows, &e->err));
     count_is(keep(e, rows), 0);
@@ -315,7 +308,7 @@ static void docstatus_53_conflicts_are_settled(struct env *e)
           "%.*s", SHOW(row_of(rows, 0)->value));
 }
 
-const struct conformance_case docstatus_more_cases[] = {
+const struct conformance_case docstatus_pipeline_cases[] = {
     CASE(docstatus, 48_sweeps_merge_statuses_in_order),
     CASE(docstatus, 48_what_is_put_behind_is_not_seen_again),
     CASE(docstatus, 48_bad_sweeps_are_refused),
