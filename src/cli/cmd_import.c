@@ -164,8 +164,12 @@ static void print_losses(const rag_result *report)
     }
     text_add(&line, "\n");
     if (l.places > 0) {
-        text_add(&line, l.at_least ? "At least " : "");
-        text_add_number_of(&line, l.lost, "row is lost", "rows are lost");
+        if (l.at_least && l.lost == 0) {
+            text_add(&line, "Rows are lost, how many cannot be told");
+        } else {
+            text_add(&line, l.at_least ? "At least " : "");
+            text_add_number_of(&line, l.lost, "row is lost", "rows are lost");
+        }
         text_add(&line, ", at ");
         text_add_number_of(&line, l.places, "damaged place.\n", "damaged places.\n");
     } else {

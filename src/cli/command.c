@@ -64,6 +64,8 @@ int failed(const rag_error *err)
     }
     if (err->status == RAG_E_VERSION && !strstr(err->message, "for writing")) {
         hint = "it was written by a newer ragstore; use that one, or update this one";
+    } else if (err->status == RAG_E_CORRUPT) {
+        hint = "all that is damaged is listed by: ragstore check STORE";
     } else if (err->retryable) {
         hint = "it may work when tried again";
     }

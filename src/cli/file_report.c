@@ -17,26 +17,33 @@ file_sums file_report_sums(const rag_result *report)
     return s;
 }
 
+static void warn_of(const rag_row *row)
+{
+    rag_slice warnings;
+    json_walk w;
+    json_member m;
+    text name = { 0 };
+    text_add_shown(&name, row->key);
+    if (json_field(row->value, "warnings", &warnings) && json_walk_start(&w, warnings)) {
+        while (json_walk_next(&w, &m) == 1) {
+            text plain = { 0 };
+            json_add_plain(&plain, m.value);
+            text_add(&plain, "");
+            complain(0, NULL, "warning: %s: %s", name.data, plain.data);
+            text_free(&plain);
+        }
+    }
+    double more = json_number_field(row->value, "more_warnings", 0);
+    if (more > 0) {
+        complain(0, NULL, "warning: %s: %.0f more of such warnings", name.data, more);
+    }
+    text_free(&name);
+}
+
 void file_report_warnings(const rag_result *report)
 {
     for (size_t i = 0; i < rag_result_count(report); i++) {
-        const rag_row *row = rag_result_row(report, i);
-        rag_slice warnings;
-        json_walk w;
-        json_member m;
-        if (!json_field(row->value, "warnings", &warnings) || !json_walk_start(&w, warnings)) {
-            continue;
-        }
-        while (json_walk_next(&w, &m) == 1) {
-            text line = { 0 };
-            text plain = { 0 };
-            text_add_shown(&line, row->key);
-            json_add_plain(&plain, m.value);
-            text_add(&plain, "");
-            complain(0, NULL, "warning: %s: %s", line.data, plain.data);
-            text_free(&line);
-            text_free(&plain);
-        }
+        warn_of(rag_result_row(report, i));
     }
 }
 

@@ -163,12 +163,16 @@ static int open_failed(const invocation *in, const char *url, unsigned flags, co
         status = complain_about_memory(flags);
         goto cleanup;
     }
-    if (err->status == RAG_E_CORRUPT || err->status == RAG_E_VERSION ||
-        err->status == RAG_E_MISMATCH || err->status == RAG_E_CANCELLED) {
+    if (err->status == RAG_E_VERSION || err->status == RAG_E_MISMATCH ||
+        err->status == RAG_E_CANCELLED) {
         status = failed(err);
         goto cleanup;
     }
-    if (err->status == RAG_E_CONFLICT && (flags & RAG_OPEN_BUILD)) {
+    if (err->status == RAG_E_CORRUPT) {
+        status = STATUS_PROBLEM;
+        text_add(&hint, "a copy brings it back: one made with ragstore backup, or the files it was "
+                        "imported from");
+    } else if (err->status == RAG_E_CONFLICT && (flags & RAG_OPEN_BUILD)) {
         status = STATUS_PROBLEM;
         text_add(&hint, "give another name, or --replace to put the new store in its place");
     } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING) && is_url) {

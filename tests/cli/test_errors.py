@@ -1,4 +1,5 @@
 """Stores that cannot be opened, and what is said about it."""
+import os
 import shutil
 import sqlite3
 
@@ -29,7 +30,43 @@ def test_a_damaged_store(ragstore, store, tmp_path):
     copy = shutil.copytree(store, tmp_path / "copy")
     (copy / "ragstore.db").write_bytes(b"this is no database, however long one makes it. " * 1000)
     done = ragstore("status", copy, status=1)
-    assert "ragstore.db" in done.err
+    assert done.err.startswith(f"ragstore: {copy}/ragstore.db is not a ragstore store")
+    assert "ragstore backup" in done.err.splitlines()[1]
+
+
+def test_a_header_that_is_damaged(ragstore, store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    with open(copy / "ragstore.db", "r+b") as file:
+        file.seek(16)
+        file.write(b"\0\3")    # a page of 3 bytes
+    done = ragstore("status", copy, status=1)
+    assert done.err.startswith(f"ragstore: {copy}/ragstore.db is damaged at its beginning, or no database (")
+
+
+@pytest.mark.parametrize("left", [100, 5000, 1_000_000])
+def test_a_store_that_is_cut_off(ragstore, store, tmp_path, left):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    whole = (copy / "ragstore.db").stat().st_size
+    os.truncate(copy / "ragstore.db", left)
+    for arguments in (["status", copy], ["get", copy, "node", "Alice"], ["compact", copy]):
+        assert ragstore(*arguments, status=1).err.splitlines()[0] == (
+            f"ragstore: the database {copy}/ragstore.db is cut off: it has {left} bytes where its header says {whole}")
+
+
+def test_a_store_that_is_damaged_inside(ragstore, store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    with open(copy / "ragstore.db", "r+b") as file:
+        for page in range(60, 580):
+            file.seek(page * 4096)
+            file.write(b"\xaa" * 64)
+    done = ragstore("graph", copy, "*", status=1)
+    assert done.err == (f"ragstore: the database {copy}/ragstore.db is damaged (database disk image is malformed)\n"
+                        "  all that is damaged is listed by: ragstore check STORE\n")
+
+
+def test_an_empty_database(ragstore, tmp_path):
+    (tmp_path / "ragstore.db").touch()
+    assert f"there is no store in {tmp_path} (ragstore.db is empty)" in ragstore("status", tmp_path, status=3).err
 
 
 def test_another_database(ragstore, tmp_path):

@@ -318,3 +318,19 @@ def test_killed_at_random_moments(ragstore, import_seconds, tmp_path, number, re
     ragstore("import", ALICE, target, "--replace")
     assert not [path for path in target.iterdir() if "build" in path.name]
     ragstore("search", target, "entities", "--like", "Alice")
+
+
+@pytest.mark.parametrize("name", ["kv_store_text_chunks.json", "kv_store_doc_status.json", "vdb_chunks.json"])
+def test_an_empty_file_is_said_to_be_empty(ragstore, alice_copy, tmp_path, name):
+    (alice_copy / name).write_bytes(b"")
+    done = ragstore("import", alice_copy, tmp_path / "store")
+    assert f"ragstore: warning: {name}: the file is empty: taken as no rows" in done.err
+
+
+def test_an_empty_graph_is_an_error(ragstore, alice_copy, tmp_path):
+    """LightRAG does not start with one either: XML has at least an element."""
+    (alice_copy / "graph_chunk_entity_relation.graphml").write_bytes(b"")
+    done = ragstore("import", alice_copy, tmp_path / "store", status=1)
+    assert "ragstore: graph_chunk_entity_relation.graphml line 1 byte 0: the file is empty\n" in done.err
+    done = ragstore("import", alice_copy, tmp_path / "store", "--salvage", status=1)
+    assert done.lines[-1] == "Rows are lost, how many cannot be told, at 1 damaged place."

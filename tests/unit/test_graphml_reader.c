@@ -163,7 +163,8 @@ static void test_refused(void **state)
 {
     (void)state;
 #define AT "f line 2 byte "
-    BAD("", RAG_E_CORRUPT, "f line 1 byte 0: the file ends before its last element does");
+    BAD("", RAG_E_CORRUPT, "f line 1 byte 0: the file is empty");
+    BAD("<graphml>", RAG_E_CORRUPT, "f line 1 byte 9: the file ends before its last element does");
     BAD("<html/>", RAG_E_CORRUPT, "f line 1 byte 0: the file is XML, but not GraphML");
     BAD("<graphml/>", RAG_E_CORRUPT, "f: there is no <graph> in it");
     BAD(XML "<graphml><graph edgedefault=\"directed\"/></graphml>", RAG_E_UNSUPPORTED,

@@ -161,8 +161,10 @@ static rag_status look(const struct db *db, int *found, rag_error *err)
 
 static rag_status no_store(const struct db *db, rag_error *err)
 {
-    return rag_fail(err, RAG_E_NOT_FOUND, "there is no store in %s (no %s)", db->directory,
-                    DB_FILE);
+    struct stat st;
+    const int is_there = os_calls.stat(db->path, &st) == 0;
+    return rag_fail(err, RAG_E_NOT_FOUND, "there is no store in %s (%s)", db->directory,
+                    is_there ? DB_FILE " is empty" : "no " DB_FILE);
 }
 
 static rag_status open_gate(struct db *db, rag_error *err)

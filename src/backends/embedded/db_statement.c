@@ -159,6 +159,40 @@ rag_slice db_column_slice(sqlite3_stmt *stmt, int column)
     return slice_of(data, data ? (size_t)len : 0);
 }
 
+/* How long the database file is, and how long its header says it is; 0 when that cannot be told.
+ * Read through SQLite's own descriptor: closing another one would take its locks away. */
+static void file_lengths(sqlite3 *sqlite, sqlite3_int64 *is, sqlite3_int64 *said)
+{
+    enum { HEADER = 32, PAGE_SIZE_AT = 16, PAGE_COUNT_AT = 28 };
+    unsigned char h[HEADER];
+    sqlite3_file *file = NULL;
+    *is = *said = 0;
+    if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        !file || !file->pMethods || file->pMethods->xFileSize(file, is) != SQLITE_OK ||
+        file->pMethods->xRead(file, h, HEADER, 0) != SQLITE_OK)
+        return;
+    const int page = h[PAGE_SIZE_AT] << 8 | h[PAGE_SIZE_AT + 1];
+    const sqlite3_int64 pages = (sqlite3_int64)h[PAGE_COUNT_AT] << 24 | h[PAGE_COUNT_AT + 1] << 16 |
+                                h[PAGE_COUNT_AT + 2] << 8 | h[PAGE_COUNT_AT + 3];
+    *said = pages * (page == 1 ? 65536 : page);
+}
+
+/* Damage, for readers who do not know SQLite. */
+static rag_status fail_damaged(struct db_conn *conn, const char *path, int code, const char *what,
+                               rag_error *err)
+{
+    sqlite3_int64 is, said;
+    file_lengths(conn->sqlite, &is, &said);
+    if ((code & 0xff) == SQLITE_NOTADB)
+        return rag_fail(err, RAG_E_CORRUPT, "%s is damaged at its beginning, or no database (%s)",
+                        path, what);
+    if (is < said)
+        return rag_fail(err, RAG_E_CORRUPT,
+                        "the database %s is cut off: it has %lld bytes where its header says %lld",
+                        path, (long long)is, (long long)said);
+    return rag_fail(err, RAG_E_CORRUPT, "the database %s is damaged (%s)", path, what);
+}
+
 rag_status db_fail(struct db_conn *conn, int code, const char *doing, rag_error *err)
 {
     const struct connection *c = connection_of(conn);
@@ -178,8 +212,11 @@ rag_status db_fail(struct db_conn *conn, int code, const char *doing, rag_error 
         (void)snprintf(detail, sizeof detail, ": %s", strerror_r(system_errno, text, sizeof text));
     }
     const char *path = sqlite3_db_filename(conn->sqlite, "main");
-    (void)rag_fail(err, kind.status, "%s %s: %s%s", doing, path && *path ? path : conn->db->path,
-                   what, detail);
+    path = path && *path ? path : conn->db->path;
+    if (low == SQLITE_CORRUPT || low == SQLITE_NOTADB)
+        (void)fail_damaged(conn, path, code, what, err);
+    else
+        (void)rag_fail(err, kind.status, "%s %s: %s%s", doing, path, what, detail);
     if (err)
         err->vendor_code = code;
     rag_error_retryable(err, kind.retryable);

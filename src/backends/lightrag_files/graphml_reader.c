@@ -462,7 +462,7 @@ static rag_status parse_piece(struct graph_reader *g, size_t got, uint64_t fed)
         if (code == XML_ERROR_NO_MEMORY)
             g->status = rag_fail_memory(g->err);
         else
-            stop(g, RAG_E_CORRUPT, "%s", sentence(code));
+            stop(g, RAG_E_CORRUPT, "%s", last && !fed ? "the file is empty" : sentence(code));
     }
     const int64_t at = XML_GetCurrentByteIndex(g->parser);
     if (g->status == RAG_OK && !last && at >= 0 && fed - (uint64_t)at > TOKEN_MAX)
