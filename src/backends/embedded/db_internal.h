@@ -8,9 +8,9 @@
 
 #include "codec.h"
 #include "core/context.h"
+#include "core/gate.h"
 #include "db.h"
 #include "db_open.h"
-#include "gate.h"
 #include "schema.h"
 
 /* Bounds of the memory and files of one open store. */

@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/alloc.h"
-#include "core/os.h"
+#include "alloc.h"
+#include "os.h"
 
 enum { BYTE_TURN = 100, BYTE_NEXT = 101 }; /* behind the record */
 enum { RECORD_BYTES = 16 };

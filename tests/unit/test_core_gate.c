@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "backends/embedded/gate.h"
+#include "core/gate.h"
 
 static const rag_context none = RAG_CONTEXT_INIT;
 

@@ -1,9 +1,9 @@
 /* The writer's turn: one writer at a time over all threads and processes of a store. */
-#ifndef EMBEDDED_GATE_H
-#define EMBEDDED_GATE_H
+#ifndef CORE_GATE_H
+#define CORE_GATE_H
 
-#include "core/context.h"
-#include "core/error.h"
+#include "context.h"
+#include "error.h"
 
 struct gate;
 
