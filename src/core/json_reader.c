@@ -473,8 +473,8 @@ static int in_object(const struct json_reader *r)
 
 static rag_status open_container(struct json_reader *r, int object, rag_error *err)
 {
-    if (r->depth == LIMIT_JSON_DEPTH)
-        return fail_here(r, err, "nested deeper than %d", LIMIT_JSON_DEPTH);
+    if (r->depth == LIMIT_JSON_FILE_DEPTH)
+        return fail_here(r, err, "nested deeper than %d", LIMIT_JSON_FILE_DEPTH);
     r->depth++;
     const unsigned char bit = (unsigned char)(1u << (r->depth % 8));
     if (object)

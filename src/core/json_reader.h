@@ -67,7 +67,7 @@ struct json_reader {
     enum json_state state;
     enum json_event last;
     unsigned depth;
-    unsigned char is_object[LIMIT_JSON_DEPTH / 8 + 1];
+    unsigned char is_object[LIMIT_JSON_FILE_DEPTH / 8 + 1];
     struct buffer scratch;
     rag_slice text;
     char piece[4];

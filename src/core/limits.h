@@ -22,6 +22,8 @@
 
 /* Deepest nesting of JSON that is read or written. */
 #define LIMIT_JSON_DEPTH 512
+/* The same of a whole file of LightRAG, whose values are that deep in themselves. */
+#define LIMIT_JSON_FILE_DEPTH (LIMIT_JSON_DEPTH + 2)
 /* Longest number and, where one has to be held whole, longest name in JSON that is read. */
 #define LIMIT_JSON_NUMBER_BYTES 4096
 #define LIMIT_JSON_NAME_BYTES LIMIT_KEY_BYTES

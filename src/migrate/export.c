@@ -1,7 +1,7 @@
 /* rag_export_lightrag(): a store as the working directory of a LightRAG.
  *
  * File by file, in the order of an import, each written beside and renamed when it is whole and durable
- * (export_file.c). A failure or a cancel leaves the files that were finished, and of the one under way
+ * (whole_file.c). A failure or a cancel leaves the files that were finished, and of the one under way
  * nothing; the directory is made if need be and stays.
  *
  * With `replace` the directory afterwards holds what the store holds: files of LightRAG for which the
@@ -26,9 +26,9 @@ struct export
     const char *directory;
     int replace;
     struct export_plan plan;
-    struct import_files there; /* LightRAG's files that are there already */
+    struct lightrag_files there; /* LightRAG's files that are there already */
     const struct export_target *target;
-    struct export_file file;
+    struct whole_file file;
     uint64_t rows_before, bytes_before; /* of the files that are done */
 };
 
@@ -45,14 +45,14 @@ static rag_status look_around(void *user, uint64_t rows, rag_error *err)
 static rag_status find_files(struct export *ex, rag_error *err)
 {
     rag_error why = RAG_ERROR_INIT;
-    const rag_status status = import_files_find(ex->directory, &ex->there, &why);
+    const rag_status status = lightrag_files_find(ex->directory, &ex->there, &why);
     if (status != RAG_OK && status != RAG_E_NOT_FOUND) {
         if (err)
             *err = why;
         return status;
     }
     for (size_t i = 0; i < ex->there.count && !ex->replace; i++)
-        if (ex->there.items[i].kind != IMPORT_SKIPPED)
+        if (ex->there.items[i].kind != LIGHTRAG_FILE_SKIPPED)
             return rag_fail(err, RAG_E_CONFLICT, "%s is there already", ex->there.items[i].path);
     return RAG_OK;
 }
@@ -61,9 +61,9 @@ static rag_status find_files(struct export *ex, rag_error *err)
 static rag_status remove_others(struct export *ex, rag_result *report, rag_error *err)
 {
     for (size_t i = 0; i < ex->there.count; i++) {
-        struct import_file *f = &ex->there.items[i];
+        struct lightrag_file *f = &ex->there.items[i];
         struct lightrag_summary summary = LIGHTRAG_SUMMARY_INIT;
-        if (f->kind == IMPORT_SKIPPED || export_plan_has(&ex->plan, f->name))
+        if (f->kind == LIGHTRAG_FILE_SKIPPED || export_plan_has(&ex->plan, f->name))
             continue;
         RAG_TRY(os_unlink(f->path, err));
         f->bytes = 0;
@@ -79,14 +79,15 @@ static rag_status remove_others(struct export *ex, rag_result *report, rag_error
 
 static rag_status write_file(struct export *ex, struct lightrag_summary *summary, rag_error *err)
 {
-    RAG_TRY(export_file_open(&ex->file, ex->target->file.path, err));
-    const struct lightrag_output out = export_file_output(&ex->file);
-    struct export_rows rows = { ex->store, &ex->call_ctx, ex->target, &out,
-                                summary,   look_around,   ex,         0 };
+    RAG_TRY(whole_file_open(&ex->file, ex->target->file.path, err));
+    const struct lightrag_output out = whole_file_output(&ex->file);
+    struct export_rows rows = {
+        ex->store, &ex->call_ctx, ex->target, &out, summary, look_around, ex
+    };
     const rag_status status = export_rows_write(&rows, err);
     if (status == RAG_OK)
-        return export_file_commit(&ex->file, err);
-    export_file_abort(&ex->file);
+        return whole_file_commit(&ex->file, err);
+    whole_file_abort(&ex->file);
     import_name_file(err, ex->target->file.name);
     return status;
 }
@@ -159,7 +160,7 @@ rag_status rag_export_lightrag(rag_store *store, const rag_context *ctx, const c
         return RAG_E_NO_MEMORY;
     const rag_status status = write_all(&ex, rows, err);
     export_plan_free(&ex.plan);
-    import_files_free(&ex.there);
+    lightrag_files_free(&ex.there);
     if (status == RAG_OK && report)
         *report = rows;
     else

@@ -2,30 +2,13 @@
 #ifndef MIGRATE_EXPORT_H
 #define MIGRATE_EXPORT_H
 
-#include "backends/lightrag_files/output.h"
+#include "backends/lightrag_files/whole_file.h"
 #include "import.h"
-
-/* ---- export_file.c: a file that appears whole, or not at all ------------------------------------ */
-
-struct export_file {
-    char *path, *temporary;
-    int fd, aside;
-    struct buffer pending, aside_pending;
-    uint64_t bytes; /* written so far */
-};
-
-/* Begin `path`, beside it; a mode that the old file has is kept. On success the caller ends with
- * export_file_commit() or export_file_abort(). */
-rag_status export_file_open(struct export_file *f, const char *path, rag_error *err);
-struct lightrag_output export_file_output(struct export_file *f);
-/* Make it durable and give it its name. Ends in any case. */
-rag_status export_file_commit(struct export_file *f, rag_error *err);
-void export_file_abort(struct export_file *f);
 
 /* ---- export_plan.c: which files there will be ---------------------------------------------------- */
 
 struct export_target {
-    struct import_file file; /* as it will be found there; `bytes` once it is written */
+    struct lightrag_file file; /* as it will be found there; `bytes` once it is written */
     uint64_t rows, pending;
     rag_vector_space space;
 };
@@ -55,7 +38,6 @@ struct export_rows {
     struct lightrag_summary *summary;
     export_progress progress;
     void *user;
-    uint64_t done; /* of this target */
 };
 
 rag_status export_rows_write(struct export_rows *e, rag_error *err);

@@ -13,9 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "backends/lightrag_files/graphml_reader.h"
-#include "backends/lightrag_files/json_kv_reader.h"
-#include "backends/lightrag_files/nano_reader.h"
+#include "backends/lightrag_files/source.h"
 #include "core/alloc.h"
 #include "core/context.h"
 #include "core/json.h"
@@ -30,8 +28,8 @@ struct import {
     rag_context ctx;      /* the caller's */
     rag_context call_ctx; /* for the store's calls: without progress */
     rag_import_options options;
-    struct import_files files;
-    const struct import_file *file; /* the one being imported */
+    struct lightrag_files files;
+    const struct lightrag_file *file; /* the one being imported */
     struct import_writer writer;
     struct import_queue *queue;  /* NULL: one thread */
     struct lightrag_batch batch; /* of one thread */
@@ -44,7 +42,7 @@ struct import {
 /* One file on its way. */
 struct file_job {
     struct import *import;
-    struct import_source source;
+    struct lightrag_source source;
     struct lightrag_input input;
     struct lightrag_sink sink;
     struct lightrag_job job;
@@ -87,24 +85,12 @@ static rag_status write_at_once(void *ctx, struct lightrag_batch **batch, rag_er
     return status;
 }
 
-static rag_status read_file(struct file_job *f, rag_error *err)
-{
-    switch (f->source.file->kind) {
-    case IMPORT_KV: return lightrag_read_kv(&f->job, err);
-    case IMPORT_DOC_STATUS: return lightrag_read_docs(&f->job, err);
-    case IMPORT_VECTOR: return lightrag_read_vectors(&f->job, err);
-    case IMPORT_GRAPH: return lightrag_read_graph(&f->job, err);
-    case IMPORT_SKIPPED: break;
-    }
-    return RAG_OK;
-}
-
 static rag_status run_alone(struct file_job *f, rag_error *err)
 {
     f->sink = (struct lightrag_sink){ f->import, write_at_once };
     lightrag_batch_clear(&f->import->batch);
     f->job.batch = &f->import->batch;
-    return read_file(f, err);
+    return lightrag_read_file(f->source.file->kind, &f->job, err);
 }
 
 /* ---- two threads ----------------------------------------------------------------------------------- */
@@ -112,7 +98,7 @@ static rag_status run_alone(struct file_job *f, rag_error *err)
 static void *reading_thread(void *user)
 {
     struct file_job *f = user;
-    f->status = read_file(f, &f->err);
+    f->status = lightrag_read_file(f->source.file->kind, &f->job, &f->err);
     import_queue_done(f->import->queue);
     return NULL;
 }
@@ -180,12 +166,12 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
 {
     struct import *im = f->import;
     const int64_t started = context_now_ns();
-    if (im->file->kind == IMPORT_SKIPPED) {
+    if (im->file->kind == LIGHTRAG_FILE_SKIPPED) {
         lightrag_warn(&f->summary, "%s", im->file->why);
         return report(out, f, started, err);
     }
-    RAG_TRY(import_source_open(&f->source, im->file, &im->stop, &im->place, err));
-    f->input = import_source_input(&f->source);
+    RAG_TRY(lightrag_source_open(&f->source, im->file, &im->stop, &im->place, err));
+    f->input = lightrag_source_input(&f->source);
     f->job = (struct lightrag_job){ &f->input, im->file->name_space, &f->sink,
                                     NULL,      &f->summary,          im->options.salvage };
     im->writer.file = im->file;
@@ -197,7 +183,7 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
         status = im->queue ? run_together(f, err) : run_alone(f, err);
     if (status == RAG_OK)
         status = import_write_end(&im->writer, &f->summary, err);
-    import_source_close(&f->source);
+    lightrag_source_close(&f->source);
     if (status == RAG_OK)
         status = report(out, f, started, err);
     im->bytes_before += im->file->bytes;
@@ -287,7 +273,7 @@ static rag_status run(struct import *im, const char *directory, rag_result *out,
     struct import_queue queue;
     const unsigned threads = im->options.threads ? im->options.threads : processors() > 1 ? 2 : 1;
     RAG_TRY(check_place(im, directory, err));
-    RAG_TRY(import_files_find(directory, &im->files, err));
+    RAG_TRY(lightrag_files_find(directory, &im->files, err));
     rag_status status = RAG_OK;
     lightrag_batch_init(&im->batch);
     if (threads == 2) {
@@ -300,7 +286,7 @@ static rag_status run(struct import *im, const char *directory, rag_result *out,
         import_queue_free(im->queue);
     lightrag_batch_free(&im->batch);
     import_writer_free(&im->writer);
-    import_files_free(&im->files);
+    lightrag_files_free(&im->files);
     return status;
 }
 

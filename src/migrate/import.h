@@ -8,56 +8,15 @@
 #include <stdatomic.h>
 
 #include "backends/lightrag_files/batch.h"
+#include "backends/lightrag_files/files.h"
 #include "core/limits.h"
-
-/* ---- import_files.c: which files there are ----------------------------------------------------- */
-
-enum import_kind { IMPORT_KV, IMPORT_VECTOR, IMPORT_GRAPH, IMPORT_DOC_STATUS, IMPORT_SKIPPED };
-
-struct import_file {
-    char *name;        /* in the directory */
-    char *path;        /* memory of its own */
-    char *name_space;  /* memory of its own; "" of a graph */
-    const char *stage; /* static text */
-    const char *why;   /* IMPORT_SKIPPED: static text */
-    enum import_kind kind;
-    uint64_t bytes;
-};
-
-struct import_files {
-    struct import_file *items;
-    size_t count, capacity;
-    uint64_t bytes; /* of all that are read */
-};
-
-/* What LightRAG's default storages wrote into `directory`, in the order in which it is read.
- * RAG_E_NOT_FOUND when there is nothing. */
-rag_status import_files_find(const char *directory, struct import_files *out, rag_error *err);
-void import_files_free(struct import_files *files);
-const char *import_kind_text(enum import_kind kind); /* "kv", ... */
-/* What progress is reported as: static text. */
-const char *import_stage(enum import_kind kind, rag_slice name_space);
-
-/* ---- import_source.c: a file as an input ------------------------------------------------------- */
-
-struct import_source {
-    const struct import_file *file;
-    int fd;
-    atomic_int *stop;     /* when set, reading ends with RAG_E_CANCELLED */
-    atomic_ullong *place; /* how far the file was read */
-};
-
-rag_status import_source_open(struct import_source *s, const struct import_file *file,
-                              atomic_int *stop, atomic_ullong *place, rag_error *err);
-void import_source_close(struct import_source *s);
-struct lightrag_input import_source_input(struct import_source *s);
 
 /* ---- import_write.c: batches into the store ---------------------------------------------------- */
 
 struct import_writer {
     rag_store *store;
     const rag_context *ctx;
-    const struct import_file *file;
+    const struct lightrag_file *file;
     const char *model;
     rag_element element;
     uint32_t dimension;             /* of the space that was defined for this file; 0: none */
@@ -104,16 +63,16 @@ void import_queue_stop(struct import_queue *q); /* the reading side ends at its 
 
 /* ---- import_report.c --------------------------------------------------------------------------- */
 
-rag_status import_report_file(rag_result *report, const struct import_file *file,
+rag_status import_report_file(rag_result *report, const struct lightrag_file *file,
                               const struct lightrag_summary *summary, double seconds,
                               rag_error *err);
 /* The same of a file that was imported by `writer`: with what it refused. */
-rag_status import_report_written(rag_result *report, const struct import_file *file,
+rag_status import_report_written(rag_result *report, const struct lightrag_file *file,
                                  const struct lightrag_summary *summary,
                                  const struct import_writer *writer, double seconds,
                                  rag_error *err);
 /* A file that LightRAG always writes and that is not there. */
-rag_status import_report_missing(rag_result *report, const struct import_files *files,
+rag_status import_report_missing(rag_result *report, const struct lightrag_files *files,
                                  rag_error *err);
 /* Put "NAME: " in front of a message that does not name the file. */
 void import_name_file(rag_error *err, const char *name);

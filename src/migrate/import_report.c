@@ -52,7 +52,7 @@ static rag_status append_damage(struct buffer *out, const struct lightrag_damage
     return buffer_append_char(out, ']', err);
 }
 
-static rag_status append_facts(struct buffer *out, const struct import_file *file,
+static rag_status append_facts(struct buffer *out, const struct lightrag_file *file,
                                const struct lightrag_summary *s, const struct import_writer *writer,
                                double seconds, rag_error *err)
 {
@@ -61,10 +61,10 @@ static rag_status append_facts(struct buffer *out, const struct import_file *fil
     RAG_TRY(buffer_printf(out, err, ",\"rows\":%llu,\"bytes\":%llu,\"seconds\":%.3f",
                           (unsigned long long)(s->rows - writer->refused),
                           (unsigned long long)file->bytes, seconds));
-    if (file->kind == IMPORT_GRAPH)
+    if (file->kind == LIGHTRAG_FILE_GRAPH)
         RAG_TRY(buffer_printf(out, err, ",\"nodes\":%llu,\"edges\":%llu",
                               (unsigned long long)s->nodes, (unsigned long long)s->edges));
-    if (file->kind == IMPORT_VECTOR)
+    if (file->kind == LIGHTRAG_FILE_VECTOR)
         RAG_TRY(buffer_printf(out, err, ",\"dimension\":%u", s->dimension));
     if (s->completed)
         RAG_TRY(buffer_printf(out, err, ",\"completed\":%llu", (unsigned long long)s->completed));
@@ -77,7 +77,7 @@ static rag_status append_facts(struct buffer *out, const struct import_file *fil
     return buffer_append_text(out, "]}", err);
 }
 
-rag_status import_report_file(rag_result *report, const struct import_file *file,
+rag_status import_report_file(rag_result *report, const struct lightrag_file *file,
                               const struct lightrag_summary *summary, double seconds,
                               rag_error *err)
 {
@@ -85,7 +85,7 @@ rag_status import_report_file(rag_result *report, const struct import_file *file
     return import_report_written(report, file, summary, &none, seconds, err);
 }
 
-rag_status import_report_written(rag_result *report, const struct import_file *file,
+rag_status import_report_written(rag_result *report, const struct lightrag_file *file,
                                  const struct lightrag_summary *summary,
                                  const struct import_writer *writer, double seconds, rag_error *err)
 {
@@ -93,7 +93,7 @@ rag_status import_report_written(rag_result *report, const struct import_file *f
     rag_status status = append_facts(&value, file, summary, writer, seconds, err);
     if (status == RAG_OK) {
         const rag_row row = { .key = rag_text(file->name),
-                              .key2 = rag_text(import_kind_text(file->kind)),
+                              .key2 = rag_text(lightrag_file_kind_text(file->kind)),
                               .value = buffer_slice(&value),
                               .found = 1,
                               .number = (int64_t)(summary->rows - writer->refused) };
@@ -103,7 +103,7 @@ rag_status import_report_written(rag_result *report, const struct import_file *f
     return status;
 }
 
-rag_status import_report_missing(rag_result *report, const struct import_files *files,
+rag_status import_report_missing(rag_result *report, const struct lightrag_files *files,
                                  rag_error *err)
 {
     static const char *const usual[] = {

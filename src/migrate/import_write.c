@@ -202,7 +202,7 @@ rag_status import_write_end(struct import_writer *w, const struct lightrag_summa
                             rag_error *err)
 {
     rag_status status = RAG_OK;
-    if (w->file->kind == IMPORT_VECTOR && summary->dimension)
+    if (w->file->kind == LIGHTRAG_FILE_VECTOR && summary->dimension)
         status = define(w, summary->dimension, err);
     if (status != RAG_OK)
         import_name_file(err, w->file->name);

@@ -18,10 +18,12 @@
 
 extern const rag_backend memory_backend;
 extern const rag_backend embedded_backend;
+extern const rag_backend lightrag_backend;
 
 static const rag_backend *const built_in[] = {
     &memory_backend,
     &embedded_backend,
+    &lightrag_backend,
 };
 
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof *built_in, STRUCT_SIZE_MAX = 65536 };

@@ -35,12 +35,21 @@ enum {
     NEEDS_NUL = 16,         /* NUL bytes in keys, ids and labels */
     NEEDS_ATOMIC = 32,      /* a batch that fails half way leaves nothing behind */
     NEEDS_COMPACT = 64,     /* rag_store_compact(), which others refuse */
-    NEEDS_BACKUP = 128      /* rag_store_backup(), which others refuse */
+    NEEDS_BACKUP = 128,     /* rag_store_backup(), which others refuse */
+    NEEDS_FLOAT32 = 256, /* spaces of element type float32; cases that do not care about the element
+                               type, and say FLOAT32, run with FLOAT16 where there is nothing else */
+    NEEDS_DOT = 512,     /* spaces that compare by inner product */
+    NEEDS_EXTRAS =
+        1024, /* what files of LightRAG have no place for outlasts the handle: generations
+                               of namespaces, rows that wait to be embedded, limits of caches, white
+                               space and the spelling of escapes in values */
+    NEEDS_CONTROL = 2048 /* labels with characters that XML does not have */
 };
 
 struct quirks {
     unsigned kinds;         /* HAS_* */
     unsigned offers;        /* NEEDS_* that are met */
+    size_t name_bytes_max;  /* longest name of a namespace that must work */
     size_t key_bytes_max;   /* longest key that must work, 65536 unless the server cannot */
     double score_tolerance; /* how far scores may lie from those computed in double */
     double recall;          /* share of the best rows that searches without `exact` find */
@@ -169,6 +178,11 @@ rag_result *kv_get(struct env *e, const char *name_space, rag_slice key);
 uint64_t kv_count(struct env *e, const char *name_space);
 
 /* Vectors */
+__extension__ typedef _Float16 half; /* the compiler's own rounding: to nearest, ties to even */
+rag_element element_for(const struct env *e,
+                        rag_element wanted);       /* FLOAT16 for a FLOAT32 that is not
+                                                                     offered */
+float kept_as(const struct env *e, float element); /* in a space that asked for FLOAT32 */
 void define_space(struct env *e, const char *name_space, uint32_t dimension, rag_metric metric,
                   rag_element element);
 void vector_put(struct env *e, const char *name_space, rag_slice id, const float *vector,

@@ -121,6 +121,7 @@ static void txn_an_abort_undoes_everything(struct env *e)
     const rag_context ctx = inside(txn);
     const rag_slice keys[] = { T("before"), T("other") };
     rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    space.element = element_for(e, space.element);
     space.dimension = 7;
     put_all(e, &ctx, "new");
     put_all(e, &ctx, "before");
@@ -181,7 +182,8 @@ static void txn_own_writes_are_visible_in_order(struct env *e)
             row_absent(row_of(keep(e, rows), 0), key);
         }
     }
-    const rag_vector_space space = { sizeof space, 3, RAG_METRIC_DOT, RAG_ELEMENT_FLOAT32, "m" };
+    const rag_vector_space space = { sizeof space, 3, RAG_METRIC_COSINE,
+                                     element_for(e, RAG_ELEMENT_FLOAT32), "m" };
     const float w[3] = { 1, 2, 3 };
     const rag_vector_item vector = { T("x"), w, 3, T("{}"), 0 };
     OK(rag_vector_define(e->store, &ctx, "fresh", &space, &e->err));

@@ -224,7 +224,12 @@ static void without_a_url_the_other_places_say(void **state)
     expect(NULL, NULL, "workspace", "\"ini\"", "url");
     expect(NULL, NULL, "backend", "\"memory\"", "config.ini [ragstore] url");
     (void)setenv("LIGHTRAG_KV_STORAGE", "MemoryKVStorage", 1);
-    FAILS(RAG_E_INVALID, "NanoVectorDBStorage", rag_config_explain(NULL, NULL, &rows, &err));
+    expect(NULL, NULL, "vector.backend", "\"lightrag\"", "default"); /* NanoVectorDBStorage */
+    expect(NULL, NULL, "graph.backend", "\"lightrag\"", "default");
+    expect(NULL, NULL, "doc_status.backend", "\"lightrag\"", "default");
+    (void)setenv("LIGHTRAG_KV_STORAGE", "JsonKVStorage", 1);
+    expect(NULL, NULL, "kv.backend", "\"lightrag\"", "environment LIGHTRAG_KV_STORAGE");
+    (void)setenv("LIGHTRAG_KV_STORAGE", "MemoryKVStorage", 1);
     (void)setenv("LIGHTRAG_VECTOR_STORAGE", "MemoryVectorStorage", 1);
     (void)setenv("LIGHTRAG_GRAPH_STORAGE", "MemoryGraphStorage", 1);
     (void)setenv("LIGHTRAG_DOC_STATUS_STORAGE", "MemoryDocStatusStorage", 1);

@@ -277,13 +277,13 @@ static void test_depth(void **state)
 {
     (void)state;
     size_t len;
-    char *text = nested(LIMIT_JSON_DEPTH, &len);
+    char *text = nested(LIMIT_JSON_FILE_DEPTH, &len);
     rag_error err = RAG_ERROR_INIT;
     assert_int_equal(skip_all(text, len, 100000, &err), RAG_OK);
     free(text);
-    text = nested(LIMIT_JSON_DEPTH + 1, &len);
+    text = nested(LIMIT_JSON_FILE_DEPTH + 1, &len);
     assert_int_equal(skip_all(text, len, 100000, &err), RAG_E_CORRUPT);
-    assert_string_equal(err.message, "t.json line 1 byte 512: nested deeper than 512");
+    assert_string_equal(err.message, "t.json line 1 byte 514: nested deeper than 514");
     free(text);
     text = malloc(5000000);
     assert_non_null(text);

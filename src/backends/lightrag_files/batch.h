@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ragstore/vector.h>
+
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/slice.h"
@@ -76,9 +78,10 @@ void lightrag_damage_free(struct lightrag_damage *d);
 
 /* What is known of a file when it was read. Zero-initialise with LIGHTRAG_SUMMARY_INIT. */
 struct lightrag_summary {
-    uint64_t rows;         /* in all */
-    uint64_t nodes, edges; /* of a graph */
-    uint32_t dimension;    /* of a vector file; 0: it does not say */
+    uint64_t rows;                  /* in all */
+    uint64_t nodes, edges;          /* of a graph */
+    uint32_t dimension;             /* of a vector file; 0: it does not say */
+    char model[RAG_MODEL_NAME_MAX]; /* of a vector file that names it before its rows, else "" */
     size_t warning_count;
     struct buffer warnings; /* JSON strings, with commas between them */
     uint64_t completed;     /* rows of old versions that were brought to the form of today */
@@ -104,7 +107,9 @@ struct lightrag_job {
     const struct lightrag_sink *sink;
     struct lightrag_batch *batch;
     struct lightrag_summary *summary;
-    int salvage; /* what is wrong with the file is put down in the summary, and reading goes on */
+    int salvage;  /* what is wrong with the file is put down in the summary, and reading goes on */
+    int as_it_is; /* rows are not given what today's rows have and they lack, but for what the store
+                     gives to every row */
 };
 
 /* Begin a row: *row is a zeroed one at the end of the batch, which was delivered before when it was

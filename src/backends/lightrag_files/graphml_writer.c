@@ -72,8 +72,7 @@ static rag_status add_xml(struct buffer *text, rag_slice bytes, enum xml_place p
     return buffer_append(text, run, (size_t)(end - run), err);
 }
 
-/* 1 when XML 1.0 has all characters of `bytes`, which are UTF-8. */
-static int is_xml(rag_slice bytes)
+int graphml_holds(rag_slice bytes)
 {
     const unsigned char *p = bytes.data;
     for (size_t i = 0; i < bytes.len; i++) {
@@ -88,7 +87,7 @@ static int is_xml(rag_slice bytes)
 
 static rag_status add_label(struct buffer *text, const char *name, rag_slice label, rag_error *err)
 {
-    if (!is_xml(label))
+    if (!graphml_holds(label))
         return rag_fail(err, RAG_E_INVALID,
                         "node '%.*s' has a character in its label that XML does not have: GraphML "
                         "cannot hold it; delete the node, or give it another label",

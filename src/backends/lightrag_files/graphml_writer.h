@@ -24,6 +24,8 @@ void graphml_begin(struct graphml_writer *w, const struct lightrag_output *out);
 rag_status graphml_node(struct graphml_writer *w, const rag_row *row, rag_error *err);
 rag_status graphml_edge(struct graphml_writer *w, const rag_row *row, rag_error *err);
 rag_status graphml_end(struct graphml_writer *w, rag_error *err);
+/* Whether XML has all characters of a label, which is UTF-8. */
+int graphml_holds(rag_slice label);
 void graphml_free(struct graphml_writer *w);
 
 #endif

@@ -121,11 +121,12 @@ static rag_status complete(struct kv_reader *k, const struct legacy *l, size_t s
         memmove(out->data + at + strlen(suffix), out->data + at, behind);
         memcpy(out->data + at, suffix, strlen(suffix));
     }
-    if (!l->has_metadata && out->len > start + 1)
+    const int add = !l->has_metadata && !k->job->as_it_is;
+    if (add && out->len > start + 1)
         RAG_TRY(buffer_append_char(out, ',', err));
-    if (!l->has_metadata)
+    if (add)
         RAG_TRY(buffer_append_text(out, "\"metadata\":{}", err));
-    k->completed += rename || !l->has_metadata;
+    k->completed += rename || add;
     return RAG_OK;
 }
 

@@ -244,11 +244,46 @@ static rag_status pass_matrix(struct nano_reader *n, enum json_event event, rag_
     return RAG_OK;
 }
 
-static rag_status pass_additional(struct nano_reader *n, enum json_event event, rag_error *err)
+/* {"ragstore": {"model": "..."}}: what a live store keeps in NanoVectorDB's place for such things. */
+static rag_status read_own(struct nano_reader *n, rag_error *err)
 {
-    const uint64_t start = json_reader_token(&n->json);
-    RAG_TRY(json_reader_skip(&n->json, err));
-    if (event == JSON_EVENT_OBJECT && json_reader_offset(&n->json) - start > 2)
+    struct lightrag_summary *s = n->job->summary;
+    for (;;) {
+        enum json_event event;
+        RAG_TRY(json_reader_next(&n->json, &event, err));
+        if (event == JSON_EVENT_OBJECT_END)
+            return RAG_OK;
+        const int is_model = slice_is(json_reader_text(&n->json), "model");
+        RAG_TRY(json_reader_next(&n->json, &event, err));
+        if (!is_model || event != JSON_EVENT_STRING) {
+            RAG_TRY(json_reader_skip(&n->json, err));
+            continue;
+        }
+        rag_slice text;
+        RAG_TRY(json_reader_string(&n->json, LIMIT_JSON_NAME_BYTES, &text, err));
+        if (text.len && text.len < sizeof s->model && !memchr(text.data, 0, text.len)) {
+            memcpy(s->model, text.data, text.len);
+            s->model[text.len] = 0;
+        }
+    }
+}
+
+static rag_status read_additional(struct nano_reader *n, enum json_event event, rag_error *err)
+{
+    int others = 0;
+    if (event != JSON_EVENT_OBJECT)
+        return json_reader_skip(&n->json, err);
+    for (;;) {
+        RAG_TRY(json_reader_next(&n->json, &event, err));
+        if (event == JSON_EVENT_OBJECT_END)
+            break;
+        const int own = slice_is(json_reader_text(&n->json), "ragstore");
+        RAG_TRY(json_reader_next(&n->json, &event, err));
+        others |= !own;
+        RAG_TRY(own && event == JSON_EVENT_OBJECT ? read_own(n, err)
+                                                  : json_reader_skip(&n->json, err));
+    }
+    if (others)
         lightrag_warn(n->job->summary, "\"additional_data\" is not imported: LightRAG has no use "
                                        "for it");
     return RAG_OK;
@@ -282,7 +317,7 @@ static rag_status read_members(struct nano_reader *n, rag_error *err)
         else if (matrix)
             RAG_TRY(pass_matrix(n, event, err));
         else
-            RAG_TRY(more ? pass_additional(n, event, err) : json_reader_skip(&n->json, err));
+            RAG_TRY(more ? read_additional(n, event, err) : json_reader_skip(&n->json, err));
     }
     if (!has_data)
         return json_reader_fail(&n->json, err, RAG_E_CORRUPT, "the file has no \"data\"");

@@ -42,8 +42,21 @@ static size_t packed_size(const struct nano_writer *w)
     return compressBound(2 * (uLong)w->dimension) + 64;
 }
 
+/* NanoVectorDB has a place for what an application wants to remember, and keeps it. */
+static rag_status add_head(struct buffer *text, uint32_t dimension, const char *model,
+                           rag_error *err)
+{
+    RAG_TRY(buffer_printf(text, err, "{\"embedding_dim\": %u, ", dimension));
+    if (*model) {
+        RAG_TRY(buffer_append_text(text, "\"additional_data\": {\"ragstore\": {\"model\": ", err));
+        RAG_TRY(json_format_string(text, rag_text(model), err));
+        RAG_TRY(buffer_append_text(text, "}}, ", err));
+    }
+    return buffer_append_text(text, "\"data\": [", err);
+}
+
 rag_status nano_begin(struct nano_writer *w, const struct lightrag_output *out, uint32_t dimension,
-                      rag_error *err)
+                      const char *model, rag_error *err)
 {
     *w = (struct nano_writer){ .out = out,
                                .dimension = dimension,
@@ -58,7 +71,7 @@ rag_status nano_begin(struct nano_writer *w, const struct lightrag_output *out, 
     w->opened = deflateInit(&w->zlib, COMPRESSION_LEVEL) == Z_OK;
     if (!w->halves || !w->packed || !w->scaled || !w->letters || !w->opened)
         return rag_fail_memory(err);
-    RAG_TRY(buffer_printf(&w->text, err, "{\"embedding_dim\": %u, \"data\": [", dimension));
+    RAG_TRY(add_head(&w->text, dimension, model, err));
     return out->write(out->ctx, w->text.data, w->text.len, err);
 }
 
@@ -76,7 +89,7 @@ void nano_free(struct nano_writer *w)
 
 /* ---- a row ------------------------------------------------------------------------------------------ */
 
-static int is_reserved(rag_slice name)
+int nano_is_reserved(rag_slice name)
 {
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
         if (slice_is(name, reserved[i]))
@@ -98,7 +111,7 @@ static rag_status clean(struct nano_writer *w, rag_slice payload, struct arena *
         status = rag_fail_memory(err);
     struct json_cursor cursor = json_members(&object);
     while (drop && json_next(&cursor, &member))
-        count += drop[i++] = (unsigned char)is_reserved(member.name);
+        count += drop[i++] = (unsigned char)nano_is_reserved(member.name);
     if (status == RAG_OK && count)
         status = json_object_without(&object, drop, arena, out, err);
     w->dropped_members += count;

@@ -22,11 +22,14 @@ struct nano_writer {
     size_t carried;
 };
 
+/* `model`: of a space that goes on living in the file, "" when it is not known. */
 rag_status nano_begin(struct nano_writer *w, const struct lightrag_output *out, uint32_t dimension,
-                      rag_error *err);
+                      const char *model, rag_error *err);
 /* Rows carry key, value, vector, created_at. RAG_E_INVALID: float16 cannot hold the vector. */
 rag_status nano_row(struct nano_writer *w, const rag_row *row, rag_error *err);
 rag_status nano_end(struct nano_writer *w, rag_error *err);
+/* Whether a member of a payload has a name that is LightRAG's own. */
+int nano_is_reserved(rag_slice name);
 void nano_free(struct nano_writer *w); /* also of one whose beginning failed */
 
 #endif

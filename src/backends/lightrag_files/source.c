@@ -1,30 +1,31 @@
 /* A file on disk as an input of the readers: pread(), so that a second pass of a reader shares the
  * descriptor, and so the very file, with the first, whatever happens to the name meanwhile. Also the
  * one place where reading notices that it is no longer wanted. */
+#include "source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 
 #include "core/os.h"
-#include "import.h"
 
-rag_status import_source_open(struct import_source *s, const struct import_file *file,
-                              atomic_int *stop, atomic_ullong *place, rag_error *err)
+rag_status lightrag_source_open(struct lightrag_source *s, const struct lightrag_file *file,
+                                atomic_int *stop, atomic_ullong *place, rag_error *err)
 {
     struct stat st;
     int fd;
-    /* O_NONBLOCK: a pipe of that name must not hang the import */
+    /* O_NONBLOCK: a pipe of that name must not hang the reader */
     RAG_TRY(os_open(file->path, O_RDONLY | O_NONBLOCK, &fd, err));
     if (os_calls.fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         os_close(fd);
         return rag_fail(err, RAG_E_INVALID, "%s is not a file", file->path);
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    *s = (struct import_source){ file, fd, stop, place };
+    *s = (struct lightrag_source){ file, fd, stop, place };
     atomic_store_explicit(place, 0, memory_order_relaxed);
     return RAG_OK;
 }
 
-void import_source_close(struct import_source *s)
+void lightrag_source_close(struct lightrag_source *s)
 {
     os_close(s->fd);
     s->fd = -1;
@@ -33,7 +34,7 @@ void import_source_close(struct import_source *s)
 static rag_status read_at(void *ctx, uint64_t offset, void *data, size_t size, size_t *got,
                           rag_error *err)
 {
-    struct import_source *s = ctx;
+    struct lightrag_source *s = ctx;
     if (atomic_load_explicit(s->stop, memory_order_relaxed))
         return rag_fail(err, RAG_E_CANCELLED, "reading %s was stopped", s->file->path);
     ssize_t n;
@@ -48,7 +49,7 @@ static rag_status read_at(void *ctx, uint64_t offset, void *data, size_t size, s
     return RAG_OK;
 }
 
-struct lightrag_input import_source_input(struct import_source *s)
+struct lightrag_input lightrag_source_input(struct lightrag_source *s)
 {
     return (struct lightrag_input){ s->file->name, s, read_at };
 }
