@@ -116,7 +116,8 @@ static int query_file(const invocation *in, search *s)
     } else if (s->dimension != s->space.dimension) {
         status =
             complain(STATUS_PROBLEM, "use the embedding model that the store was filled with",
-                     "%s: %zu dimensions, but %s has %u%s%s", path, s->dimension, s->space_name,
+                     "%s: %zu dimensions, but %s has %u%s%s",
+                     strcmp(path, "-") == 0 ? "standard input" : path, s->dimension, s->space_name,
                      s->space.dimension, s->space.model[0] ? " of " : "", s->space.model);
     }
     text_free(&complaint);
@@ -294,21 +295,11 @@ static void print_labels(const rag_result *rows)
     text_free(&line);
 }
 
-static int search_labels(const invocation *in)
+static int show_labels(invocation *in, rag_store *store)
 {
     rag_error err = RAG_ERROR_INIT;
-    rag_store *store = NULL;
     rag_result *rows = NULL;
-    if (!args_given(&in->args, "text")) {
-        return misused(in, "labels are searched for a text: --text TEXT");
-    }
-    if (args_given(&in->args, "like") || args_given(&in->args, "vector")) {
-        return misused(in, "labels have no vectors: --text only");
-    }
-    int status = open_store(in, word(in, 0), RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, &store);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    int status = STATUS_OK;
     if (rag_graph_search_labels(store, &in->ctx, rag_text(args_text(&in->args, "text", "")),
                                 (size_t)args_count(&in->args, "top", 10), &rows, &err) != RAG_OK) {
         status = failed(&err);
@@ -318,8 +309,18 @@ static int search_labels(const invocation *in)
         print_labels(rows);
     }
     rag_result_free(rows);
-    rag_store_close(store);
     return status;
+}
+
+static int search_labels(invocation *in)
+{
+    if (args_text(&in->args, "text", "")[0] == '\0') {
+        return misused(in, "labels are searched for a text: --text TEXT");
+    }
+    if (args_given(&in->args, "like") || args_given(&in->args, "vector")) {
+        return misused(in, "labels have no vectors: --text only");
+    }
+    return with_store(in, RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING, show_labels);
 }
 
 /* ---- the command ------------------------------------------------------------------------------ */

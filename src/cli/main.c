@@ -10,9 +10,11 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int stop_flag;
 
@@ -35,6 +37,18 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+/* A standard descriptor that is closed would become that of the next file that is opened, and what
+ * is printed would go into a store. /dev/null takes its place, the wrong way round: reading from and
+ * writing to it fail as they should. */
+static void hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
 }
 
 static void on_log(void *user, rag_log_level level, const char *message)
@@ -196,6 +210,7 @@ static int finish_output(int status)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    hold_standard_descriptors();
     catch_signals();
     if (name[0] == '\0') {
         text shown = { 0 };

@@ -94,7 +94,7 @@ int check_directory(const invocation *in, const char *name, const char *path)
 
 /* ---- the way out ------------------------------------------------------------------------------ */
 
-/* 1 when stores are below `path`: workspaces, of which one has to be named. */
+/* 1 when stores are below `path`: workspaces, of which one has to be named, or just stores. */
 static int hint_for_workspaces(const char *path, text *hint)
 {
     enum { SHOWN = 10 };
@@ -105,9 +105,9 @@ static int hint_for_workspaces(const char *path, text *hint)
         text file = { 0 };
         text_printf(&file, "%s/%s/ragstore.db", path, e->d_name);
         if (e->d_name[0] != '.' && stat(file.data, &st) == 0) {
-            text_printf(
-                hint, "%s%s",
-                count++ ? ", " : "it has workspaces, name one with --workspace: ", e->d_name);
+            text_printf(hint, "%s%s",
+                        count++ ? ", " : "stores in it, to be named with --workspace or by path: ",
+                        e->d_name);
         }
         text_free(&file);
     }
@@ -117,9 +117,10 @@ static int hint_for_workspaces(const char *path, text *hint)
     return count > 0;
 }
 
-/* The way out when there is no store at `path`, which `url` named. */
-static void hint_for_nothing(const char *url, const char *path, text *hint)
+/* The way out when there is no store where `url` leads. */
+static void hint_for_nothing(const char *url, const place *p, text *hint)
 {
+    const char *path = p->location.data;
     static const char *const files[] = { "kv_store_doc_status.json", "kv_store_full_docs.json",
                                          "vdb_chunks.json", "graph_chunk_entity_relation.graphml" };
     struct stat st;
@@ -139,6 +140,9 @@ static void hint_for_nothing(const char *url, const char *path, text *hint)
     }
     if (!hint_for_workspaces(path, hint)) {
         text_printf(hint, "make one with: ragstore import LIGHTRAG_DIR %s", url);
+        if (p->workspace.len > 0) {
+            text_printf(hint, " --workspace %s", p->workspace.data);
+        }
     }
 }
 
@@ -176,7 +180,7 @@ static int open_failed(const invocation *in, const char *url, unsigned flags, co
         status = STATUS_PROBLEM;
         text_add(&hint, "give another name, or --replace to put the new store in its place");
     } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING) && is_url) {
-        hint_for_nothing(url, p.location.data, &hint);
+        hint_for_nothing(url, &p, &hint);
     } else if (err->status == RAG_E_INVALID && !is_url) {
         status = STATUS_USAGE;
         text_add(&hint, "a store is named by its directory, such as ./my.store");

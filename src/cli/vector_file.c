@@ -47,6 +47,10 @@ static int parse_json(const text *bytes, float *vector, size_t *dimension, text 
     json_member m;
     size_t n = 0;
     int more = 0;
+    if (bytes->len == 0) {
+        text_add(complaint, "it is empty");
+        return 0;
+    }
     if (!json_walk_start(&w, text_slice(bytes)) || w.is_object) {
         text_add(complaint, "not a JSON array of numbers (for plain float32: --raw)");
         return 0;

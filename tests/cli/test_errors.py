@@ -1,7 +1,10 @@
 """Stores that cannot be opened, and what is said about it."""
 import os
+import pathlib
 import shutil
 import sqlite3
+import subprocess
+import tempfile
 
 import pytest
 from conftest import ALICE
@@ -108,6 +111,54 @@ def test_hints_look_where_the_url_leads(ragstore, tmp_path):
     (tmp_path / "stores.ini").write_text(f"books = {ALICE}\n")
     done = ragstore("status", "@books", env={"RAGSTORE_STORES": str(tmp_path / "stores.ini")}, status=3)
     assert f"first: ragstore import {ALICE} STORE" in done.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
+@pytest.mark.parametrize("arguments, message", [
+    (["status", "closed"], "look at {}/closed/ragstore.db: Permission denied"),
+    (["cache", "open", "x_cache", "--ttl", "1d"], "open {}/open/ragstore.lock: Permission denied"),
+])
+def test_no_permission(ragstore, store, arguments, message):
+    """Of nobody: reading a store needs no more than to read its files, writing more."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        for copy, mode in (("closed", 0o000), ("open", 0o755)):
+            shutil.copytree(store, f"{name}/{copy}")
+            for file in pathlib.Path(name, copy).iterdir():
+                file.chmod(0o644)
+            os.chmod(f"{name}/{copy}", mode)
+        program = shutil.copy(ragstore.path, name)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, arguments[0],
+                               f"{name}/{arguments[1]}", *arguments[2:]], capture_output=True, text=True, check=False)
+        assert done.returncode == 3 and done.stderr == f"ragstore: {message.format(name)}\n"
+        assert subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "docs",
+                               f"{name}/open"], capture_output=True, check=False).returncode == 0
+
+
+def test_closed_descriptors(ragstore, store):
+    """What is opened next must not take their place, or output goes into a store."""
+    def run(what):
+        return subprocess.run(["bash", "-c", f'exec "$0" search "$1" entities {what}', ragstore.path, str(store)],
+                              capture_output=True, text=True, check=False)
+
+    done = run("--like Alice >&-")
+    assert (done.returncode, done.stderr) == (1, "ragstore: could not write the output: Bad file descriptor\n")
+    done = run("--vector - <&-")
+    assert (done.returncode, done.stderr) == (1, "ragstore: standard input: Bad file descriptor\n")
+
+
+def test_a_workspace_that_is_not_there(ragstore, store):
+    done = ragstore("status", store, "--workspace", "nosuch", status=3)
+    assert done.err == (f"ragstore: there is no store in {store}/nosuch (no ragstore.db)\n"
+                        f"  make one with: ragstore import LIGHTRAG_DIR {store} --workspace nosuch\n")
+
+
+def test_vectors_that_are_none(ragstore, store):
+    for given, message in ((b"", "it is empty"), (b"[1, 2]", "2 dimensions, but entities has 384 of"),
+                           (b'[1, "x"]', "element 1 is not a number: '\"x\"'"), (b"{}", "not a JSON array of numbers"),
+                           (b"\xff\x00", "not a JSON array of numbers")):
+        done = ragstore("search", store, "entities", "--vector", "-", input=given, status=1)
+        assert done.err.startswith(f"ragstore: standard input: {message}"), done.err
 
 
 def test_urls(ragstore, tmp_path):

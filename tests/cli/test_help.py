@@ -73,6 +73,7 @@ def test_no_command_shows_the_help_on_standard_error(ragstore):
     (["search", "a", "chunks", "--like", "x", "-k", "-3"], "--top wants a whole number"),
     (["search", "a", "chunks", "--like", "x", "--min-score", "much"], "--min-score wants a number, not 'much'"),
     (["search", "a", "chunks", "--text", "tea"], "--text needs an embedding model"),
+    (["search", "a", "labels", "--text", ""], "labels are searched for a text"),
     (["graph", "a", "b", "--format", "svg"], "--format wants one of text, json, graphml, dot, not 'svg'"),
     (["get", "a", "things", "b"], "'things' is not one of kv, node, edge, doc, vector"),
     (["get", "a", "edge", "b"], "get edge needs two labels"),

@@ -91,7 +91,7 @@ def test_workspaces(ragstore, tmp_path):
     ragstore("import", ALICE, tmp_path / "a", "--workspace", "w")
     assert ragstore("graph", tmp_path / "a", "Alice", "--workspace", "w", "--json").json["nodes"]
     done = ragstore("status", tmp_path / "a", status=3)
-    assert done.err.splitlines()[1] == "  it has workspaces, name one with --workspace: w"
+    assert done.err.splitlines()[1] == "  stores in it, to be named with --workspace or by path: w"
     ragstore("status", tmp_path / "a", "--workspace", "x", status=3)
 
 

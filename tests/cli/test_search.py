@@ -92,7 +92,7 @@ def test_for_reading(ragstore, store):
 @pytest.mark.parametrize("content, message", [
     (b"[1, 2, 3]", "3 dimensions, but chunks has 384 of all-MiniLM-L6-v2"),
     (b"[]", "no numbers in it"),
-    (b"", "not a JSON array of numbers"),
+    (b"", "it is empty"),
     (b"{\"embedding\": [1]}", "not a JSON array of numbers"),
     (b"[1, NaN, 3]", "element 1 is not a number (NaN)"),
     (b"[1, 2, -Infinity]", "element 2 is infinite"),
