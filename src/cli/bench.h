@@ -59,6 +59,7 @@ rag_status bench_expansion(bench *b);
 rag_status bench_reads(bench *b);
 rag_status bench_view(bench *b);
 rag_status bench_labels(bench *b);
+rag_status bench_docs(bench *b);
 rag_status bench_update(bench *b);
 
 #endif

@@ -208,7 +208,7 @@ static const bench_entry benches[] = {
     { "open", bench_open, 20, 0 },           { "search", bench_search, 100, 0 },
     { "expansion", bench_expansion, 50, 0 }, { "reads", bench_reads, 2000, 0 },
     { "view", bench_view, 20, 0 },           { "labels", bench_labels, 100, 0 },
-    { "update", bench_update, 20, 1 },
+    { "docs", bench_docs, 200, 1 },          { "update", bench_update, 20, 1 },
 };
 
 static const bench_entry *find_bench(const char *name)
@@ -276,22 +276,28 @@ static int run_bench(invocation *in)
     return run_entry(entry, &b);
 }
 
-static const option options[] = {
-    { .name = "runs",
-      .kind = OPTION_COUNT,
-      .value = "N",
-      .help = "how often; default: 20 to 2000, as it suits the bench",
-      .least = 1,
-      .most = 1000000 },
-    { .name = "seed",
-      .kind = OPTION_COUNT,
-      .value = "N",
-      .help = "which questions are asked; default 1",
-      .least = 0,
-      .most = UINT64_MAX },
-    { .name = "write", .kind = OPTION_FLAG, .help = "allow `update` to write to this store" },
-    { .name = NULL }
-};
+static const option options[] = { { .name = "runs",
+                                    .kind = OPTION_COUNT,
+                                    .value = "N",
+                                    .help = "how often; default: 20 to 2000, as it suits the bench",
+                                    .least = 1,
+                                    .most = 1000000 },
+                                  { .name = "seed",
+                                    .kind = OPTION_COUNT,
+                                    .value = "N",
+                                    .help = "which questions are asked; default 1",
+                                    .least = 0,
+                                    .most = UINT64_MAX },
+                                  { .name = "write",
+                                    .kind = OPTION_FLAG,
+                                    .help = "allow `docs` and `update` to write to this store" },
+                                  { .name = "documents",
+                                    .kind = OPTION_COUNT,
+                                    .value = "N",
+                                    .help = "how many documents `docs` makes; default 100000",
+                                    .least = 1,
+                                    .most = 100000000 },
+                                  { .name = NULL } };
 
 const command bench_command = {
     .name = "bench",
@@ -305,6 +311,9 @@ const command bench_command = {
              "  view       parts of the graph of up to 1,000 nodes\n"
              "  labels     search in labels by names and parts of names, and the 300\n"
              "             best-known nodes\n"
+             "  docs       pages of documents, and of a sweep over two statuses, among\n"
+             "             100,000 that are made for it; writes, takes its rows away again\n"
+             "             at the end, and wants --write\n"
              "  update     100 nodes, 100 edges, their vectors and 20 values made durable;\n"
              "             writes, takes its rows away again at the end, and wants --write\n"
              "\n"

@@ -3,7 +3,12 @@
  * JSON has the shape of LightRAG's get_knowledge_graph(). GraphML declares an attribute once, for
  * nodes and for edges apart, with a type that all its values fit: so the rows are gone through twice.
  * Labels may hold characters that XML does not have; they come out as U+FFFD there, because
- * there is no other way to write them. */
+ * there is no other way to write them.
+ *
+ * The other writer of GraphML, of LightRAG's files, shares nothing with this one on purpose: it writes
+ * byte for byte what NetworkX does, a key for each type that an attribute has, through files that it
+ * sets aside, and refuses a label that XML does not have. A command is a client of the public headers,
+ * and a public function for the little that is common (five escapes) would cost more than it saves. */
 #include "graph_write.h"
 
 #include <stdio.h>

@@ -44,6 +44,22 @@ def test_expansion_counts_edges(ragstore, store):
     assert found["expansion.nodes"] == 40 and found["expansion.edges"] > 40
 
 
+DOCS = ["docs", "--write", "--documents", "2500", "--runs", "3"]
+
+
+def test_docs_leaves_the_store_as_it_was(ragstore, store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    before = ragstore("docs", copy, "--json").json
+    found = figures(ragstore("bench", *DOCS, copy, "--json"))
+    asked = [f"page.{order}.{which}" for order in ("updated", "created", "id", "file")
+             for which in ("all", "two_statuses")] + ["page.far", "sweep"]
+    assert set(found) == {f"docs.{what}.{part}" for what in asked for part in ("median", "p95")} | {
+        "docs.documents", "docs.peak_memory"}
+    assert found["docs.documents"] == 2500 and min(found.values()) > 0
+    assert ragstore("docs", copy, "--json").json == before
+    assert ragstore("check", copy, "--json").json["healthy"] is True
+
+
 def test_update_leaves_the_store_as_it_was(ragstore, store, tmp_path):
     copy = shutil.copytree(store, tmp_path / "copy")
     before = ragstore("status", copy, "--json").json["namespaces"]

@@ -90,6 +90,7 @@ def test_no_command_shows_the_help_on_standard_error(ragstore):
     (["import", "a", "b", "--threads", "3"], "--threads wants a whole number from 1 to 2"),
     (["bench", "everything", "a"], "'everything' is not one of"),
     (["bench", "update", "a"], "update writes to the store"),
+    (["bench", "docs", "a"], "docs writes to the store"),
     (["help", "nothing"], "there is no command 'nothing'"),
 ])
 def test_wrong_use(ragstore, arguments, message):
