@@ -10,12 +10,14 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 import zlib
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))    # pages.py
 ALICE = ROOT / "tests" / "data" / "alice"
 MODEL = "all-MiniLM-L6-v2"
 GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"

@@ -12,6 +12,7 @@ import struct
 import zlib
 
 import pytest
+from pages import foreign
 
 INDEX_ROWS, DIMENSION = 1200, 8
 USER_TABLES = {
@@ -95,7 +96,7 @@ def pending(store, tmp_path_factory):
     ended = "00000000-0000-0000-0000-000000000000 4711 1234 pid:[4026531836]"
     payload = b"\0" + json.dumps({"entity_name": "ALICE", "content": "text"}).encode()
     add = f"INSERT INTO vector_pending(space, id, owner, created_at, name, content, value, vector) SELECT {ENTITIES}"
-    with sqlite3.connect(path / "ragstore.db") as db:
+    with foreign(path) as db:
         db.execute("INSERT INTO pending_owner VALUES (7, ?), (8, ?)", (ended, ended))
         db.execute(f"{add}, x'6131', 7, 0, x'414c494345', x'0074657874', ?, NULL", (payload,))
         db.execute(f"{add}, x'6132', 6, 0, x'414c494345', x'0074657874', ?, zeroblob(768)", (payload,))
@@ -104,7 +105,6 @@ def pending(store, tmp_path_factory):
         db.execute(f"INSERT INTO kv_limit(namespace, max_bytes, ttl_s) VALUES ({CACHE}, 1 << 30, 0)")
         db.execute("INSERT INTO kv_written(namespace, updated_at, row)"
                    f" SELECT namespace, updated_at, id FROM kv WHERE namespace = {CACHE}")
-    db.close()
     return path
 
 
@@ -114,51 +114,45 @@ def pending(store, tmp_path_factory):
 def sql(*statements):
     """A fault made of statements."""
     def plant(store):
-        with sqlite3.connect(store / "ragstore.db") as db:
+        with foreign(store) as db:
             changed = sum(db.execute(statement).rowcount for statement in statements)
-        db.close()
         assert changed >= len(statements), "the fault was not planted"
     return plant
 
 
 def damaged_frame(store):
-    with sqlite3.connect(store / "ragstore.db") as db:
+    with foreign(store) as db:
         rowid, value = db.execute("SELECT id, value FROM graph_edge WHERE substr(value, 1, 1) = x'01' LIMIT 1").fetchone()
         value = value[:-6] + bytes([value[-6] ^ 0x55]) + value[-5:]
         db.execute("UPDATE graph_edge SET value = ? WHERE id = ?", (value, rowid))
-    db.close()
 
 
 def unknown_dictionary(store):
     """A frame that names dictionary 40,000, which the store does not have."""
     frame = bytes.fromhex("28b52ffd") + bytes([0x22]) + struct.pack("<H", 40000) + bytes([2]) + bytes.fromhex("110000") + b"{}"
-    with sqlite3.connect(store / "ragstore.db") as db:
+    with foreign(store) as db:
         db.execute("UPDATE graph_node_value SET value = ? WHERE id = (SELECT min(id) FROM graph_node_value)",
                    (b"\x01" + frame,))
-    db.close()
 
 
 def not_finite(store):
     """Infinity as float16 in the first element of a vector."""
-    with sqlite3.connect(store / "ragstore.db") as db:
+    with foreign(store) as db:
         part, elements = db.execute("SELECT part, elements FROM vector_data WHERE part % 64 = 0 LIMIT 1").fetchone()
         db.execute("UPDATE vector_data SET elements = ? WHERE part = ?", (b"\x00\x7c" + elements[2:], part))
-    db.close()
 
 
 def incomplete_index(store):
     """Hide an index of SQLite while a row is changed."""
-    with sqlite3.connect(store / "ragstore.db", isolation_level=None) as db:
+    with foreign(store, isolation_level=None) as db:
         entry = db.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema"
                            " WHERE name = 'doc_created'").fetchone()
         db.execute("PRAGMA writable_schema = ON")
         db.execute("DELETE FROM sqlite_schema WHERE name = 'doc_created'")
-    db.close()
-    with sqlite3.connect(store / "ragstore.db", isolation_level=None) as db:
+    with foreign(store, isolation_level=None) as db:
         db.execute("UPDATE doc SET rowid = rowid + 1000")
         db.execute("PRAGMA writable_schema = ON")
         db.execute("INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", entry)
-    db.close()
 
 
 def index_file(store):

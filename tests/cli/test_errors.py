@@ -1,6 +1,7 @@
 """Stores that cannot be opened, and what is said about it."""
 import os
 import pathlib
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -43,6 +44,8 @@ def test_a_header_that_is_damaged(ragstore, store, tmp_path):
         file.seek(16)
         file.write(b"\0\3")    # a page of 3 bytes
     done = ragstore("status", copy, status=1)
+    assert done.err.startswith(f"ragstore: the checksum of page 1 of {copy}/ragstore.db is wrong: damaged, or ")
+    done = ragstore("status", f"{copy}?checksums=ignore", status=1)
     assert done.err.startswith(f"ragstore: {copy}/ragstore.db is damaged at its beginning, or no database (")
 
 
@@ -62,9 +65,12 @@ def test_a_store_that_is_damaged_inside(ragstore, store, tmp_path):
         for page in range(60, 580):
             file.seek(page * 4096)
             file.write(b"\xaa" * 64)
+    hint = "  all that is damaged is listed by: ragstore check STORE\n"
     done = ragstore("graph", copy, "*", status=1)
-    assert done.err == (f"ragstore: the database {copy}/ragstore.db is damaged (database disk image is malformed)\n"
-                        "  all that is damaged is listed by: ragstore check STORE\n")
+    assert re.fullmatch(rf"ragstore: the checksum of page \d+ of {copy}/ragstore.db is wrong: damaged, or written by "
+                        rf"another program\n{hint}", done.err)
+    done = ragstore("graph", f"{copy}?checksums=ignore", "*", status=1)
+    assert done.err == f"ragstore: the database {copy}/ragstore.db is damaged (database disk image is malformed)\n{hint}"
 
 
 def test_an_empty_database(ragstore, tmp_path):

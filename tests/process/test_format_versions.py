@@ -10,8 +10,9 @@ import pytest
 from preload import dying_calls
 from probe import EXISTING, READ_ONLY, ROOT, Failed, Probe
 
-VERSION = 2
+NEWEST, VERSION = 3, 2    # of new stores; what older ones are brought up to: version 3 without checksums
 OLD = ROOT / "tests" / "data" / "store-v1" / "ragstore.db"    # from tests/data/mini, by the last build of version 1
+OLD_2 = ROOT / "tests" / "data" / "store-v2" / "ragstore.db"    # the same, by the last build of version 2
 MINI = ROOT / "tests" / "data" / "mini"
 
 
@@ -86,6 +87,32 @@ def test_version_1_becomes_what_an_import_makes_today(old, fresh):
     assert len(dump(old)[0]["kv"][1]) > 50
 
 
+def test_version_2_is_read_and_written_as_it_is(tmp_path, fresh):
+    store = tmp_path / "two"
+    store.mkdir()
+    shutil.copy(OLD_2, store)
+    before = (store / "ragstore.db").read_bytes()
+    with Probe() as probe:
+        probe.open(store, READ_ONLY)
+        probe.finish()
+    assert (store / "ragstore.db").read_bytes() == before
+    with Probe() as probe:
+        probe.open(store, EXISTING)
+        probe.ask("put", 0, "k", "text")
+        probe.finish()
+    with Probe() as probe:
+        probe.open(store, EXISTING)
+        assert probe.ask("count", 0) == "count 1"
+        probe.finish()
+    assert version(store) == VERSION and before[20] == 0
+    subprocess.run([command(), "check", store], check=True, capture_output=True)
+    shutil.rmtree(store)
+    store.mkdir()
+    shutil.copy(OLD_2, store)
+    assert version(fresh) == NEWEST
+    assert_same(store, fresh)
+
+
 def answer(*arguments):
     done = subprocess.run([command(), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -118,17 +145,17 @@ def test_backup_of_an_old_store_is_an_old_store(old, tmp_path):
 
 def test_newer_is_refused(old):
     db = sqlite3.connect(old / "ragstore.db")
-    db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.execute(f"PRAGMA user_version = {NEWEST + 1}")
     db.close()
     with Probe() as probe:
         for flags in READ_ONLY, EXISTING:
             with pytest.raises(Failed) as failure:
                 probe.open(old, flags)
             assert failure.value.kind == "version"
-            assert str(VERSION + 1) in failure.value.message
+            assert str(NEWEST + 1) in failure.value.message
             left = {file.name for file in old.iterdir()}
             assert left == {"ragstore.db"} | ({"ragstore.lock"} if flags == EXISTING else set())
-    assert version(old) == VERSION + 1
+    assert version(old) == NEWEST + 1
 
 
 def test_killed_at_every_write_it_is_old_or_new(tmp_path, fresh):

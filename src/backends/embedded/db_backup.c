@@ -21,6 +21,7 @@
 #include "core/alloc.h"
 #include "core/os.h"
 #include "db_internal.h"
+#include "page_checksum.h"
 #include "partial.h"
 #include "vector_cache.h"
 
@@ -68,6 +69,7 @@ static rag_status copy_pages(struct backup *b, struct db_conn *from, sqlite3 *to
     if (!copy)
         return rag_fail(err, RAG_E_IO, "begin to copy %s to %s: %s", b->db->path, path,
                         sqlite3_errmsg(to));
+    page_checksum_choose(to, page_checksum_is_on(from->sqlite));
     rag_status status = copy_steps(b, copy, path, err);
     const int code = sqlite3_backup_finish(copy);
     if (status == RAG_OK && code != SQLITE_OK)
@@ -89,7 +91,7 @@ static rag_status open_copy(const char *path, sqlite3 **to, rag_error *err)
     int fd = -1;
     RAG_TRY(os_open(path, O_RDWR | O_CREAT | O_EXCL, &fd, err)); /* with our mode */
     os_close(fd);
-    if (sqlite3_open_v2(path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, "unix") !=
+    if (sqlite3_open_v2(path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, PAGE_CHECKSUM_VFS) !=
             SQLITE_OK ||
         sqlite3_exec(*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL) !=
             SQLITE_OK)

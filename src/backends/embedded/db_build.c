@@ -23,6 +23,7 @@
 #include "core/os.h"
 #include "core/slice.h"
 #include "db_internal.h"
+#include "page_checksum.h"
 
 enum { ALIVE_BYTE = 0 };
 /* SQLite's lock bytes: PENDING, RESERVED and the SHARED range behind them. */
@@ -168,6 +169,7 @@ static rag_status new_build(const char *directory, struct build **out, rag_error
 static rag_status prepare_file(struct connection *c, int page_size, rag_error *err)
 {
     char sql[512];
+    page_checksum_choose(c->base.sqlite, 1);
     (void)snprintf(sql, sizeof sql,
                    "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;"
                    "PRAGMA journal_mode=OFF; PRAGMA locking_mode=EXCLUSIVE;"

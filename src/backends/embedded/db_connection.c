@@ -20,10 +20,16 @@
 #include "core/os.h"
 #include "db_internal.h"
 #include "dictionary.h"
+#include "page_checksum.h"
 #include "schema_old.h"
 #include "sqlite_os.h"
 
-enum { HEADER_BYTES = 100, HEADER_VERSION_AT = 60, HEADER_APPLICATION_AT = 68 };
+enum {
+    HEADER_BYTES = 100,
+    HEADER_RESERVED_AT = 20,
+    HEADER_VERSION_AT = 60,
+    HEADER_APPLICATION_AT = 68
+};
 enum { OPEN_ATTEMPTS = 10 };
 
 int64_t db_deadline(const struct db *db, const rag_context *ctx)
@@ -124,7 +130,15 @@ static rag_status check_header(struct connection *c, const char *path, rag_error
                         "%s is a database of another program (application id 0x%08x), not a "
                         "ragstore store",
                         path, application);
-    return check_version(path, big_endian(header + HEADER_VERSION_AT), err);
+    const uint32_t version = big_endian(header + HEADER_VERSION_AT);
+    RAG_TRY(check_version(path, version, err));
+    const int reserved = version == SCHEMA_VERSION ? PAGE_CHECKSUM_BYTES : 0;
+    if (header[HEADER_RESERVED_AT] != reserved) /* or checksums would be switched off unnoticed */
+        return rag_fail(err, RAG_E_CORRUPT,
+                        "%s has format version %u, but the end of each page has %d bytes of "
+                        "checksum instead of %d",
+                        path, version, header[HEADER_RESERVED_AT], reserved);
+    return RAG_OK;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
@@ -255,11 +269,13 @@ static rag_status open_once(struct connection *c, const char *path, enum connect
     const int code = sqlite3_open_v2(frozen ? uri : path, &c->base.sqlite,
                                      flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                                          (frozen ? SQLITE_OPEN_URI : 0),
-                                     still ? "unix-none" : "unix");
+                                     still ? PAGE_CHECKSUM_VFS_NO_LOCKS : PAGE_CHECKSUM_VFS);
     if (!c->base.sqlite)
         return rag_fail_memory(err);
     if (code != SQLITE_OK)
         return db_fail(&c->base, code, "open", err);
+    if (c->base.db->ignore_checksums)
+        page_checksum_ignore(c->base.sqlite);
     if (kind != CONNECTION_BUILD)
         RAG_TRY(check_header(c, path, err));
     if (still) /* before anything looks into the log */

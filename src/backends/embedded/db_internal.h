@@ -75,6 +75,7 @@ struct db {
     int read_only;
     int64_t lock_timeout_ms;
     int page_size;
+    int ignore_checksums;
     int secure_delete;             /* 1, 0: what the opener asked for; -1: nothing */
     _Atomic(struct gate *) gate;   /* changes once, when a build is published */
     struct gate *build_gate;       /* the one before */

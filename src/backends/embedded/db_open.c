@@ -133,6 +133,7 @@ static rag_status new_db(const struct db_options *options, struct db **out, rag_
     db->read_only = (options->flags & RAG_OPEN_READ_ONLY) != 0;
     db->lock_timeout_ms =
         options->lock_timeout_ms > 0 ? options->lock_timeout_ms : LIMIT_LOCK_TIMEOUT_MS;
+    db->ignore_checksums = options->ignore_checksums;
     db->page_size = options->page_size ? options->page_size : PAGE_SIZE_DEFAULT;
     db->secure_delete = options->secure_delete ? strcmp(options->secure_delete, "on") == 0 : -1;
     db->next_checkpoint_at = WAL_CHECKPOINT_BYTES;

@@ -12,6 +12,7 @@ struct db_options {
     int64_t lock_timeout_ms;
     int page_size;             /* 0: the default; only for a store that is created */
     const char *secure_delete; /* "on", "off": from now on, for every process; NULL: as it is */
+    int ignore_checksums;      /* read damaged pages as they are */
 };
 
 rag_status db_open(const struct db_options *options, const rag_context *ctx, struct db **out,

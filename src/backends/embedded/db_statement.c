@@ -4,12 +4,14 @@
  * of text happens on the way to a key. The table is open addressing over a power of two; it only
  * grows, for the literals are few. Errors are turned into ours here. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "db_internal.h"
 #include "error.h"
+#include "page_checksum.h"
 
 struct cell {
     const char *sql; /* NULL: free */
@@ -181,6 +183,11 @@ static void file_lengths(sqlite3 *sqlite, sqlite3_int64 *is, sqlite3_int64 *said
 static rag_status fail_damaged(struct db_conn *conn, const char *path, int code, const char *what,
                                rag_error *err)
 {
+    if (code == SQLITE_IOERR_DATA)
+        return rag_fail(err, RAG_E_CORRUPT,
+                        "the checksum of page %" PRIu32 " of %s is wrong: damaged, or written by "
+                        "another program",
+                        page_checksum_failed(conn->sqlite), path);
     sqlite3_int64 is, said;
     file_lengths(conn->sqlite, &is, &said);
     if ((code & 0xff) == SQLITE_NOTADB)
@@ -213,7 +220,7 @@ rag_status db_fail(struct db_conn *conn, int code, const char *doing, rag_error 
     }
     const char *path = sqlite3_db_filename(conn->sqlite, "main");
     path = path && *path ? path : conn->db->path;
-    if (low == SQLITE_CORRUPT || low == SQLITE_NOTADB)
+    if (low == SQLITE_CORRUPT || low == SQLITE_NOTADB || code == SQLITE_IOERR_DATA)
         (void)fail_damaged(conn, path, code, what, err);
     else
         (void)rag_fail(err, kind.status, "%s %s: %s%s", doing, path, what, detail);

@@ -22,7 +22,6 @@
 #include "core/alloc.h"
 #include "db_internal.h"
 #include "error.h"
-#include "schema_old.h"
 #include "sqlite_os.h"
 
 /* ---- the turn ------------------------------------------------------------------------------------ */
@@ -276,7 +275,7 @@ static rag_status transaction_connection(const rag_call *call, struct connection
 static rag_status check_format(struct connection *c, int *outdated, rag_error *err)
 {
     sqlite3_int64 version = c->version;
-    if (c->version < SCHEMA_VERSION_SAME_TABLES)
+    if (c->version < SCHEMA_VERSION_UNCHECKED)
         RAG_TRY(connection_int(c, "PRAGMA user_version", &version, err));
     *outdated = version != c->version;
     return RAG_OK;

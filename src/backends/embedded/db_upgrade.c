@@ -46,7 +46,7 @@ static rag_status change_all(struct connection *c, int version, uint64_t *rows, 
     if (version < 2)
         RAG_TRY(from_1_to_2(c, rows, err));
     statements_reset(c->base.statements);
-    (void)snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SCHEMA_VERSION);
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version=%d", SCHEMA_VERSION_UNCHECKED);
     RAG_TRY(connection_exec(c, sql, err));
     return connection_exec(/* the commit syncs */
                            c,
@@ -61,7 +61,7 @@ static rag_status upgrade_under_turn(struct db *db, const rag_context *ctx, rag_
     uint64_t rows = 0;
     RAG_TRY(writer_begin(db, 1, err));
     rag_status status = read_version(c, &version, err);
-    const int needed = status == RAG_OK && version < SCHEMA_VERSION;
+    const int needed = status == RAG_OK && version < SCHEMA_VERSION_UNCHECKED;
     if (needed)
         status = change_all(c, version, &rows, err);
     if (needed && status == RAG_OK)
@@ -71,7 +71,7 @@ static rag_status upgrade_under_turn(struct db *db, const rag_context *ctx, rag_
     (void)sqlite3_exec(c->base.sqlite, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
     if (needed && status == RAG_OK)
         context_log(ctx, RAG_LOG_INFO, "%s upgraded from format %d to %d, %llu rows completed",
-                    db->path, version, SCHEMA_VERSION, (unsigned long long)rows);
+                    db->path, version, SCHEMA_VERSION_UNCHECKED, (unsigned long long)rows);
     return status;
 }
 
@@ -81,7 +81,7 @@ rag_status db_upgrade(struct db *db, const rag_context *ctx, rag_error *err)
     connection_serve(db->writer, ctx);
     const rag_status status = read_version(db->writer, &version, err);
     connection_serve(db->writer, NULL);
-    if (status != RAG_OK || version >= SCHEMA_VERSION)
+    if (status != RAG_OK || version >= SCHEMA_VERSION_UNCHECKED)
         return status;
     RAG_TRY(turn_take(db, ctx, err));
     const rag_status done = upgrade_under_turn(db, ctx, err);

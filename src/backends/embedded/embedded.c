@@ -43,6 +43,16 @@ static rag_status read_secure_delete(const rag_backend_config *config, const cha
     return RAG_OK;
 }
 
+static rag_status read_checksums(const rag_backend_config *config, int *ignore, rag_error *err)
+{
+    const char *text = config->option ? config->option(config->options, "checksums") : NULL;
+    *ignore = text && strcmp(text, "ignore") == 0;
+    if (text && *text && !*ignore && strcmp(text, "check") != 0)
+        return rag_fail(err, RAG_E_INVALID, "option checksums '%.40s' is not check or ignore",
+                        text);
+    return RAG_OK;
+}
+
 static rag_status embedded_open(const rag_host *host, const rag_backend_config *config,
                                 const rag_context *ctx, void **self, rag_error *err)
 {
@@ -51,6 +61,7 @@ static rag_status embedded_open(const rag_host *host, const rag_backend_config *
                                   .lock_timeout_ms = config->lock_timeout_ms };
     RAG_TRY(read_page_size(config, &options.page_size, err));
     RAG_TRY(read_secure_delete(config, &options.secure_delete, err));
+    RAG_TRY(read_checksums(config, &options.ignore_checksums, err));
     const char *workspace = config->workspace ? config->workspace : "";
     char *directory =
         *workspace ? os_join(config->location, workspace) : rag_strdup(config->location);
@@ -114,7 +125,7 @@ static rag_status embedded_compact(const rag_call *call, uint64_t *freed_bytes, 
 static const char *const class_names[] = { "EmbeddedKVStorage", "EmbeddedVectorStorage",
                                            "EmbeddedGraphStorage", "EmbeddedDocStatusStorage",
                                            NULL };
-static const char *const options[] = { "page_size", "secure_delete", NULL };
+static const char *const options[] = { "page_size", "secure_delete", "checksums", NULL };
 static const char *const required[] = { NULL };
 
 const rag_backend embedded_backend = {

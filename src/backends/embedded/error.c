@@ -18,6 +18,8 @@ static int is_sync(int code)
 
 static struct error_kind of_io(int code, int system_errno)
 {
+    if (code == SQLITE_IOERR_DATA) /* page_checksum.c */
+        return kind(RAG_E_CORRUPT, 0);
     if (code == SQLITE_IOERR_NOMEM)
         return kind(RAG_E_NO_MEMORY, 1);
     if (is_sync(code))

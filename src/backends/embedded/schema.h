@@ -4,8 +4,11 @@
 
 /* "RAGs" in PRAGMA application_id; in the file from its first commit. */
 #define SCHEMA_APPLICATION_ID 0x52414773
-/* PRAGMA user_version. Newer: refused. Older: brought up when opened for writing. */
-#define SCHEMA_VERSION 2
+/* PRAGMA user_version. New stores have the first, and newer ones are refused. The second has the
+ * same tables, but its pages have no checksums: older stores are brought up to it when they are
+ * opened for writing. */
+#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION_UNCHECKED 2
 
 /* Kinds of a row in `namespace`. Stored: never renumbered. */
 enum {

@@ -13,6 +13,7 @@
  * Called when a reader is opened, by db_connection.c only. */
 #include "schema_old.h"
 
+#include "schema.h"
 #include "stores.h"
 
 static const char VIEWS[] =
@@ -32,7 +33,7 @@ static const char VIEWS[] =
 
 rag_status schema_old_views(struct db_conn *conn, int version, rag_error *err)
 {
-    if (version >= SCHEMA_VERSION_SAME_TABLES)
+    if (version >= SCHEMA_VERSION_UNCHECKED)
         return RAG_OK;
     RAG_TRY(docstatus_old_functions(conn, err));
     RAG_TRY(graph_old_functions(conn, err));

@@ -4,9 +4,6 @@
 
 #include "db.h"
 
-/* The oldest format whose tables are those of the present one. */
-#define SCHEMA_VERSION_SAME_TABLES 2
-
 /* Make a reading connection on a store of format `version` answer as one on today's tables does. */
 rag_status schema_old_views(struct db_conn *conn, int version, rag_error *err);
 

@@ -55,6 +55,7 @@
 #include "core/alloc.h"
 #include "core/os.h"
 #include "core/slice.h"
+#include "page_checksum.h"
 #include "sqlite_memory.h"
 
 struct owner { /* of all locks of this process on one inode */
@@ -463,6 +464,8 @@ rag_status sqlite_os_install(rag_error *err)
     rag_status status = RAG_OK;
     if (!installed) {
         status = install(err);
+        if (status == RAG_OK)
+            status = page_checksum_install(err);
         installed = status == RAG_OK;
     }
     (void)pthread_mutex_unlock(&install_mutex);
