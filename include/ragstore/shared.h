@@ -4,7 +4,13 @@
  * A shared namespace lives as long as one of the processes that joined it: when the last one has
  * left or died, the next to join begins with an empty one. Exactly one of those that join is told to
  * initialise it, and the others wait until it has; when it dies before it has, the next one is told.
- * Processes are those of one machine. Values are JSON objects. */
+ * Processes are those of one machine; what is shared is what the backend shares: a store on disk with
+ * every process that has it open, one in memory with the threads of its one handle. Values are JSON
+ * objects.
+ *
+ * Any thread may call these; joining is of the handle, not of the thread. Joining, ready and leaving
+ * answer RAG_E_INVALID inside a transaction; reading and changing may be part of one. On a read-only
+ * handle joining answers RAG_E_DENIED. */
 #ifndef RAGSTORE_SHARED_H
 #define RAGSTORE_SHARED_H
 
@@ -25,7 +31,8 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_shared_join(rag_store *store, const ra
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_shared_ready(rag_store *store, const rag_context *ctx,
                                                        const char *name, rag_error *err);
 
-/* Leave; closing the store leaves everything. The last one to leave empties it. */
+/* Leave; harmless when not joined. Closing the store leaves everything. The last to leave empties it;
+ * an initialiser that leaves before it is ready is replaced by the next that waits or joins. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_shared_leave(rag_store *store, const rag_context *ctx,
                                                        const char *name, rag_error *err);
 

@@ -130,7 +130,7 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_defer_many(rag_store *store,
                                                             const rag_pending_item *items, size_t n,
                                                             rag_token *token, rag_error *err);
 
-/* Leave n deletes to the flush. */
+/* Leave n deletes to the flush, all or none; ids that are not there are harmless. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_defer_delete(rag_store *store,
                                                               const rag_context *ctx,
                                                               const char *name_space,
@@ -168,7 +168,9 @@ typedef struct rag_flush_figures {
  * out deferred deletes. Rows are stored batch by batch: when it fails, what was stored stays stored,
  * everything else stays pending and the next flush goes on. A row that is deferred again meanwhile
  * stays pending with its new text. Nothing pending: the embedder is not called, nothing is written.
- * Durable when it returns. *figures may be NULL, and is filled on failure as well.
+ * Durable when it returns. *figures may be NULL, and is filled on failure as well. Refused inside a
+ * transaction, which would be held while texts are embedded. Flushes of one space from several
+ * threads share the work. A space that is not defined has nothing pending.
  * Expected: what the embedder fails with; RAG_E_MISMATCH, RAG_E_INVALID (its vectors). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_flush(rag_store *store, const rag_context *ctx,
                                                        const char *name_space,
@@ -178,7 +180,8 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_flush(rag_store *store, const r
 /* The same in steps, for callers that embed in their own way: which rows wait, and their vectors.
  * rag_vector_pending(): up to `limit` rows of those that a flush would take, by id: key, value =
  * payload, key2 = the text, number = a mark of this version of the row, found = 0 for a deferred
- * delete, vector when it is known. */
+ * delete, vector when it is known. Goes on after `after` (empty: from the start) as rag_kv_scan()
+ * does. A space that is not defined has none. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_pending(rag_store *store, const rag_context *ctx,
                                                          const char *name_space, rag_slice after,
                                                          size_t limit, rag_result **out,
@@ -193,7 +196,8 @@ typedef struct rag_pending_vector {
 
 /* keep = 0: store the rows with these vectors, and they are no longer pending. keep = 1: only
  * remember the vectors with the pending rows, so that the flush need not embed them again; answers
- * of rag_vector_get_many() carry them from then on. *applied (may be NULL): rows not ignored. */
+ * of rag_vector_get_many() carry them from then on. All n or none; ids and vectors are borrowed for
+ * the call. *applied (may be NULL): rows not ignored. Expected: RAG_E_MISMATCH (a dimension). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_resolve(rag_store *store, const rag_context *ctx,
                                                          const char *name_space,
                                                          const rag_pending_vector *vectors,

@@ -211,6 +211,7 @@ static void shared_not_joined(struct env *e)
     OK(change(e->store, "a", "{}", 0, -1, &e->err));
     OK(rag_shared_leave(e->store, NULL, NAME, &e->err));
     REFUSED(RAG_E_NOT_FOUND, rag_shared_get(e->store, NULL, NAME, keys, 1, &rows, &e->err));
+    OK(rag_shared_leave(e->store, NULL, NAME, &e->err));
 }
 
 static void shared_read_only_handles_do_not_join(struct env *e)
@@ -332,6 +333,8 @@ static void shared_reads_and_changes_in_a_transaction(struct env *e)
     count_is(keep(e, rows), 1);
     REFUSED(RAG_E_CONFLICT, rag_shared_update(e->store, &ctx, NAME, &one, 1, &e->err));
     REFUSED(RAG_E_INVALID, rag_shared_join(e->store, &ctx, NAME, &initialise, &e->err));
+    REFUSED(RAG_E_INVALID, rag_shared_ready(e->store, &ctx, NAME, &e->err));
+    REFUSED(RAG_E_INVALID, rag_shared_leave(e->store, &ctx, NAME, &e->err));
     rag_txn_abort(ctx.txn);
     count_is(all(e, e->store), 0);
     OK(rag_txn_begin(e->store, NULL, &ctx.txn, &e->err));
