@@ -174,6 +174,26 @@ rag_status os_unlink(const char *path, rag_error *err)
     return RAG_OK;
 }
 
+/* Make sure that the new directory `path` is still there after a power cut. A parent that lets
+ * nobody list it cannot be opened, and so not be synced. */
+static rag_status sync_parent(const char *path, rag_error *err)
+{
+    char *parent = rag_strdup(path);
+    if (!parent)
+        return rag_fail_memory(err);
+    char *slash = strrchr(parent, '/');
+    if (slash)
+        slash[slash == parent] = 0;
+    rag_error own = RAG_ERROR_INIT;
+    rag_status status = os_sync_directory(slash ? parent : ".", &own);
+    rag_free(parent);
+    if (status == RAG_E_DENIED)
+        return RAG_OK;
+    if (status != RAG_OK && err)
+        *err = own;
+    return status;
+}
+
 rag_status os_make_directories(const char *path, rag_error *err)
 {
     char *copy = rag_strdup(path);
@@ -186,8 +206,9 @@ rag_status os_make_directories(const char *path, rag_error *err)
         const char end = *p;
         *p = 0;
         struct stat st;
-        if (os_calls.mkdir(copy, 0700) != 0 &&
-            (errno != EEXIST || os_calls.stat(copy, &st) != 0 || !S_ISDIR(st.st_mode)))
+        if (os_calls.mkdir(copy, 0700) == 0)
+            status = sync_parent(copy, err);
+        else if (errno != EEXIST || os_calls.stat(copy, &st) != 0 || !S_ISDIR(st.st_mode))
             status =
                 rag_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "create directory %s", copy);
         if (!end)

@@ -63,7 +63,7 @@ rag_status os_sync_directory(const char *path, rag_error *err);
 rag_status os_rename(const char *from, const char *to, rag_error *err);
 /* RAG_OK also when there is no such file. */
 rag_status os_unlink(const char *path, rag_error *err);
-/* The directory and its missing parents, mode 0700. */
+/* The directory and its missing parents, mode 0700; new ones are synced. */
 rag_status os_make_directories(const char *path, rag_error *err);
 /* `directory`/`name` in new memory (rag_free), NULL when out of memory. */
 char *os_join(const char *directory, const char *name);

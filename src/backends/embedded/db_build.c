@@ -9,9 +9,9 @@
  *
  * While it lives, the builder holds an open-file-description lock on byte 0 of the file (SQLite's
  * own locks are elsewhere): whoever gets that lock knows that the builder is dead and removes the
- * file. RAG_OPEN_REPLACE first empties the old store's log into its file and removes it, so that a
- * crash on either side of the rename leaves a whole store; that the log could be removed and all
- * lock bytes of the old file taken shows that nobody has it open. */
+ * file. RAG_OPEN_REPLACE first empties the old store's log into its file and removes it, for sure,
+ * so that a crash on either side of the rename leaves a whole store; that the log could be removed
+ * and all lock bytes of the old file taken shows that nobody has it open. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +61,19 @@ static int exists(const char *path)
 {
     struct stat st;
     return os_calls.stat(path, &st) == 0;
+}
+
+/* Remove the log of a store that was here, for sure: after a power cut it must not be found beside
+ * another store with its name, whose log it would be taken for. */
+static rag_status remove_old_log(const struct db *db, rag_error *err)
+{
+    char *log = with_suffix(db->path, companions[0]);
+    if (!log)
+        return rag_fail_memory(err);
+    const int there = exists(log);
+    rag_free(log);
+    RAG_TRY(remove_companions(db->path, err));
+    return there ? os_sync_directory(db->directory, err) : RAG_OK;
 }
 
 /* ---- files of dead builders ------------------------------------------------------------------------ */
@@ -260,7 +273,7 @@ rag_status build_create_empty(struct db *db, const rag_context *ctx, rag_error *
     RAG_TRY(build_start(db, ctx, err));
     rag_status status = finish(db, err);
     if (status == RAG_OK)
-        status = remove_companions(db->path, err); /* a log without its store */
+        status = remove_old_log(db, err); /* a log without its store */
     if (status == RAG_OK)
         status = move_into_place(db, err);
     if (status != RAG_OK)
@@ -330,6 +343,7 @@ static rag_status retire_old(struct db *db, const rag_context *ctx, int *fd, rag
     rag_free(log);
     if (remains)
         return in_use(db, err);
+    RAG_TRY(os_sync_directory(db->directory, err)); /* as in remove_old_log() */
     RAG_TRY(os_open(db->path, O_RDWR, fd, err));
     return os_try_lock(*fd, SQLITE_LOCKS_AT, SQLITE_LOCKS_LEN) ? RAG_OK : in_use(db, err);
 }
@@ -355,7 +369,7 @@ static rag_status replace(struct db *db, const rag_context *ctx, rag_error *err)
     if (status == RAG_OK && holds_something(db->path))
         status = retire_old(db, ctx, &old_fd, err);
     if (status == RAG_OK)
-        status = remove_companions(db->path, err);
+        status = remove_old_log(db, err);
     if (status == RAG_OK)
         status = move_into_place(db, err);
     os_close(old_fd);
