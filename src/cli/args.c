@@ -227,8 +227,7 @@ static int parse_long(args *a, reader *r, const char *word, text *complaint)
     const char *equals = strchr(word, '=');
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
     size_t i = 0;
-    while (i < a->option_count &&
-           !(strlen(a->options[i]->name) == len && memcmp(a->options[i]->name, word, len) == 0)) {
+    while (i < a->option_count && !slice_is((rag_slice){ word, len }, a->options[i]->name)) {
         i++;
     }
     if (i == a->option_count) {

@@ -97,8 +97,7 @@ typedef struct search_times {
 static int is_in(const rag_result *hits, rag_slice id)
 {
     for (size_t i = 0; i < rag_result_count(hits); i++) {
-        rag_slice other = rag_result_row(hits, i)->key;
-        if (other.len == id.len && memcmp(other.data, id.data, id.len) == 0) {
+        if (slice_equal(rag_result_row(hits, i)->key, id)) {
             return 1;
         }
     }

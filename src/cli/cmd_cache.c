@@ -17,9 +17,7 @@ typedef struct cache {
 
 static int is_cache(rag_slice name)
 {
-    static const char ending[] = "_cache";
-    size_t len = sizeof ending - 1;
-    return name.len >= len && memcmp((const char *)name.data + name.len - len, ending, len) == 0;
+    return slice_ends(name, "_cache");
 }
 
 /* ---- showing ---------------------------------------------------------------------------------- */

@@ -15,20 +15,12 @@ typedef struct finding {
     text what;
 } finding;
 
-static int is_true(rag_slice object, const char *name)
-{
-    static const char yes[] = "true";
-    rag_slice value;
-    return json_field(object, name, &value) && value.len == strlen(yes) &&
-           memcmp(value.data, yes, value.len) == 0;
-}
-
 static void take(const rag_row *row, finding *f)
 {
     *f = (finding){ .name = row->key, .violations = (uint64_t)row->number, .holds = row->found };
     f->repaired = (uint64_t)json_number_field(row->value, "repaired", 0);
-    f->derived = is_true(row->value, "derived");
-    f->note = is_true(row->value, "note");
+    f->derived = json_is_true(row->value, "derived");
+    f->note = json_is_true(row->value, "note");
     json_plain_field(&f->what, row->value, "what");
 }
 

@@ -89,12 +89,6 @@ static void cell_field(table *t, rag_slice value, const char *name)
     text_free(&plain);
 }
 
-static int ends_in(const text *t, const char *end)
-{
-    size_t len = strlen(end);
-    return t->len >= len && strcmp(t->data + t->len - len, end) == 0;
-}
-
 /* "2026-11-21T08:12:17.549977+00:00" -> "2026-11-21 08:12:17"; anything else as it stands. */
 static void cell_time(table *t, rag_slice value, const char *name)
 {
@@ -102,7 +96,7 @@ static void cell_time(table *t, rag_slice value, const char *name)
     text plain = { 0 };
     json_plain_field(&plain, value, name);
     if (plain.len > TO_SECONDS && plain.data[10] == 'T' &&
-        (ends_in(&plain, "+00:00") || ends_in(&plain, "Z"))) {
+        (slice_ends(text_slice(&plain), "+00:00") || slice_ends(text_slice(&plain), "Z"))) {
         plain.data[10] = ' ';
         plain.len = TO_SECONDS;
     }
@@ -307,10 +301,7 @@ static int show_found(invocation *in, rag_store *store, rag_doc_by by, const cha
     } while (next_page(&after, docs));
     text_free(&after);
     if (status == RAG_OK && in->json) {
-        json_close(&w, ']');
-        json_count(&w, "total", count);
-        json_close(&w, '}');
-        json_end(&w);
+        json_end_of_list(&w, count);
     } else if (status == RAG_OK) {
         print_found(&query, count);
         list_print(&list);

@@ -157,7 +157,7 @@ static void print_text(const graph_view *view, rag_slice start, const rag_graph_
 {
     table t = { 0 };
     size_t count = 0;
-    int is_whole = start.len == 1 && memcmp(start.data, "*", 1) == 0;
+    int is_whole = slice_is(start, "*");
     place *places = make_places(view, start, &count);
     text title = { 0 };
     text_add(&title, "relation to ");

@@ -101,12 +101,6 @@ typedef struct losses {
     int at_least;
 } losses;
 
-static int is_true(rag_slice object, const char *name)
-{
-    rag_slice value;
-    return json_field(object, name, &value) && value.len == 4;
-}
-
 static losses add_losses(const rag_result *report)
 {
     losses l = { 0 };
@@ -115,8 +109,8 @@ static losses add_losses(const rag_result *report)
         l.lost += (uint64_t)json_number_field(row->value, "lost", 0);
         l.places += (uint64_t)json_number_field(row->value, "damaged", 0);
         l.ends += (uint64_t)json_number_field(row->value, "ends_without_node", 0);
-        l.at_least |= is_true(row->value, "at_least");
-        l.missing += row->key2.len == 7 && memcmp(row->key2.data, "missing", 7) == 0;
+        l.at_least |= json_is_true(row->value, "at_least");
+        l.missing += slice_is(row->key2, "missing");
     }
     return l;
 }
@@ -144,10 +138,8 @@ static void add_places(table *t, const rag_row *row, const char *field)
 }
 
 /* What was lost, and where: for reading. */
-static void print_losses(const rag_result *report)
+static void print_places(const rag_result *report)
 {
-    const losses l = add_losses(report);
-    text line = { 0 };
     table t = { 0 };
     table_column(&t, "file", COLUMN_LEFT);
     table_column(&t, "from byte", COLUMN_RIGHT);
@@ -156,12 +148,17 @@ static void print_losses(const rag_result *report)
     for (size_t i = 0; i < rag_result_count(report); i++) {
         add_places(&t, rag_result_row(report, i), "damage");
     }
-    if (l.places > 0) {
-        fputs("\n", stdout);
-    }
     if (t.cell_count > 0) {
+        puts("");
         table_print(&t, 0);
     }
+}
+
+static void print_losses(const rag_result *report)
+{
+    const losses l = add_losses(report);
+    text line = { 0 };
+    print_places(report);
     text_add(&line, "\n");
     if (l.places > 0) {
         if (l.at_least && l.lost == 0) {

@@ -183,8 +183,7 @@ static void print_hit(const search *s, size_t rank, const rag_row *row)
     text line = { 0 };
     text name = { 0 };
     text reading = { 0 };
-    int is_like = s->like.len > 0 && s->like.len == row->key.len &&
-                  memcmp(s->like.data, row->key.data, row->key.len) == 0;
+    int is_like = s->like.len > 0 && slice_equal(text_slice(&s->like), row->key);
     describe_hit(row, &name, &reading);
     text_printf(&line, "%4zu  %6.4f  ", rank, row->score);
     if (name.len > 0) {

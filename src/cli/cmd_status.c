@@ -33,6 +33,25 @@ static const char *element_name(rag_element element)
     return element == RAG_ELEMENT_FLOAT16 ? "float16" : "float32";
 }
 
+static void json_space(json_writer *w, const invocation *in, rag_store *store, const rag_row *row)
+{
+    static const char *const except[] = { "kind",  "name",   "rows",    "dimension",
+                                          "model", "metric", "element", NULL };
+    rag_vector_space facts;
+    json_open(w, NULL, '{', 0);
+    json_text(w, "kind", row->key);
+    json_text(w, "name", row->key2);
+    json_count(w, "rows", (uint64_t)row->number);
+    json_splice(w, row->value, except);
+    if (space_facts(store, &in->ctx, row, &facts)) {
+        json_count(w, "dimension", facts.dimension);
+        json_text(w, "metric", rag_text(metric_name(facts.metric)));
+        json_text(w, "element", rag_text(element_name(facts.element)));
+        json_text(w, "model", rag_text(facts.model));
+    }
+    json_close(w, '}');
+}
+
 static void print_json(const invocation *in, rag_store *store, const rag_result *about,
                        const rag_result *spaces)
 {
@@ -55,22 +74,7 @@ static void print_json(const invocation *in, rag_store *store, const rag_result 
     json_close(&w, '}');
     json_open(&w, "namespaces", '[', 1);
     for (size_t i = 0; i < rag_result_count(spaces); i++) {
-        static const char *const except[] = { "kind",  "name",   "rows",    "dimension",
-                                              "model", "metric", "element", NULL };
-        const rag_row *row = rag_result_row(spaces, i);
-        rag_vector_space facts;
-        json_open(&w, NULL, '{', 0);
-        json_text(&w, "kind", row->key);
-        json_text(&w, "name", row->key2);
-        json_count(&w, "rows", (uint64_t)row->number);
-        json_splice(&w, row->value, except);
-        if (space_facts(store, &in->ctx, row, &facts)) {
-            json_count(&w, "dimension", facts.dimension);
-            json_text(&w, "metric", rag_text(metric_name(facts.metric)));
-            json_text(&w, "element", rag_text(element_name(facts.element)));
-            json_text(&w, "model", rag_text(facts.model));
-        }
-        json_close(&w, '}');
+        json_space(&w, in, store, rag_result_row(spaces, i));
     }
     json_close(&w, ']');
     json_close(&w, '}');
@@ -78,11 +82,6 @@ static void print_json(const invocation *in, rag_store *store, const rag_result 
 }
 
 /* ---- for humans ------------------------------------------------------------------------------- */
-
-static int same_bytes(rag_slice a, rag_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
 
 /* What is the same of all four kinds is said once. */
 static int described_before(const rag_result *about, size_t index, const json_member *m)
@@ -93,7 +92,7 @@ static int described_before(const rag_result *about, size_t index, const json_me
     for (size_t i = 0; i < index && !found; i++) {
         rag_slice value;
         found = json_field(rag_result_row(about, i)->value, name.data, &value) &&
-                same_bytes(value, m->value);
+                slice_equal(value, m->value);
     }
     text_free(&name);
     return found;
@@ -102,14 +101,7 @@ static int described_before(const rag_result *about, size_t index, const json_me
 /* How this command opened the store says nothing about the store. */
 static int is_about_us(const json_member *m)
 {
-    static const char name[] = "read_only";
-    return m->name.len == strlen(name) && memcmp(m->name.data, name, m->name.len) == 0;
-}
-
-static int ends_with(rag_slice s, const char *end)
-{
-    size_t len = strlen(end);
-    return s.len >= len && memcmp((const char *)s.data + s.len - len, end, len) == 0;
+    return slice_is(m->name, "read_only");
 }
 
 /* "durable_token" -> "durable token" */
@@ -133,11 +125,11 @@ static void cell_name(table *t, rag_slice name)
 /* A value as it reads best; numbers of bytes are known by their name. */
 static void add_value(text *shown, rag_slice name, rag_slice json)
 {
-    if (ends_with(name, "bytes") && !json_is_string(json)) {
+    if (slice_ends(name, "bytes") && !json_is_string(json)) {
         text_add_size(shown, strtoull(json.data, NULL, 10));
-    } else if (json.len == 4 && memcmp(json.data, "true", 4) == 0) {
+    } else if (slice_is(json, "true")) {
         text_add(shown, "yes");
-    } else if (json.len == 5 && memcmp(json.data, "false", 5) == 0) {
+    } else if (slice_is(json, "false")) {
         text_add(shown, "no");
     } else {
         json_add_plain(shown, json);
@@ -178,7 +170,7 @@ static void print_about(const rag_result *about)
         const rag_row *row = rag_result_row(about, i);
         json_walk w;
         json_member m;
-        if (i == 0 || !same_bytes(row->key2, rag_result_row(about, i - 1)->key2)) {
+        if (i == 0 || !slice_equal(row->key2, rag_result_row(about, i - 1)->key2)) {
             table_cell(&t, "backend");
             table_cell_slice(&t, row->key2);
         }

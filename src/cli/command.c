@@ -85,11 +85,6 @@ int next_page(text *after, rag_result *page)
 
 /* ---- namespaces ------------------------------------------------------------------------------- */
 
-int slice_is(rag_slice slice, const char *name)
-{
-    return slice.len == strlen(name) && memcmp(slice.data, name, slice.len) == 0;
-}
-
 int has_namespace(const invocation *in, rag_store *store, const char *kind, const char *name)
 {
     rag_result *all = NULL;

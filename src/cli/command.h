@@ -81,9 +81,6 @@ int next_page(text *after, rag_result *page);
 /* Complain that there is no namespace of this name and kind, and say which there are. */
 int no_namespace(const invocation *in, rag_store *store, const char *kind, const char *name);
 
-/* 1 when a slice is this text. */
-int slice_is(rag_slice slice, const char *name);
-
 /* 1 when the store holds such a namespace (or it cannot be told). */
 int has_namespace(const invocation *in, rag_store *store, const char *kind, const char *name);
 

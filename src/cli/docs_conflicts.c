@@ -99,10 +99,7 @@ int show_conflicts(const invocation *in, rag_store *store)
     } while (next_page(&after, rows));
     text_free(&after);
     if (status == RAG_OK && in->json) {
-        json_close(&w, ']');
-        json_count(&w, "total", count);
-        json_close(&w, '}');
-        json_end(&w);
+        json_end_of_list(&w, count);
     } else if (status == RAG_OK) {
         print_conflicts(&t, count);
     }

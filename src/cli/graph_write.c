@@ -100,8 +100,7 @@ static attribute *find_attribute(const attributes *all, const char *owner, rag_s
 {
     for (size_t i = 0; i < all->count; i++) {
         attribute *a = &all->items[i];
-        if (a->owner == owner && a->name.len == name.len &&
-            memcmp(a->name.data, name.data, name.len) == 0) {
+        if (a->owner == owner && slice_equal(a->name, name)) {
             return a;
         }
     }

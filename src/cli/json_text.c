@@ -242,6 +242,12 @@ double json_number_field(rag_slice object, const char *name, double otherwise)
     return *end == '\0' ? number : otherwise;
 }
 
+int json_is_true(rag_slice object, const char *name)
+{
+    rag_slice value;
+    return json_field(object, name, &value) && slice_is(value, "true");
+}
+
 size_t json_length(rag_slice value)
 {
     json_walk w;

@@ -35,6 +35,9 @@ void json_plain_field(text *out, rag_slice object, const char *name);
 /* Field `name` as a number, `otherwise` when there is none. */
 double json_number_field(rag_slice object, const char *name, double otherwise);
 
+/* 1 when field `name` of an object is true. */
+int json_is_true(rag_slice object, const char *name);
+
 /* Number of elements or members; 0 when it is neither object nor array. */
 size_t json_length(rag_slice value);
 

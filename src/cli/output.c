@@ -270,7 +270,7 @@ void json_splice(json_writer *w, rag_slice object, const char *const *except)
     while (json_walk_next(&walk, &m) == 1) {
         int skip = 0;
         for (const char *const *name = except; name && *name; name++) {
-            skip |= strlen(*name) == m.name.len && memcmp(*name, m.name.data, m.name.len) == 0;
+            skip |= slice_is(m.name, *name);
         }
         if (skip) {
             continue;
@@ -279,6 +279,14 @@ void json_splice(json_writer *w, rag_slice object, const char *const *except)
         text_printf(&w->line, "\"%.*s\": ", (int)m.name.len, (const char *)m.name.data);
         text_add_bytes(&w->line, m.value.data, m.value.len);
     }
+}
+
+void json_end_of_list(json_writer *w, uint64_t total)
+{
+    json_close(w, ']');
+    json_count(w, "total", total);
+    json_close(w, '}');
+    json_end(w);
 }
 
 void json_end(json_writer *w)

@@ -58,6 +58,8 @@ void json_bool(json_writer *w, const char *name, int flag);
 void json_floats(json_writer *w, const char *name, const float *vector, size_t n);
 /* The members of an object text, but for those named `except` (ends with NULL). */
 void json_splice(json_writer *w, rag_slice object, const char *const *except);
+/* After a list that is the first member of an object: how many there were, and the end. */
+void json_end_of_list(json_writer *w, uint64_t total);
 void json_end(json_writer *w); /* after the last bracket: new line, frees */
 
 #endif

@@ -112,6 +112,22 @@ rag_slice text_slice(const text *t)
 
 /* ---- UTF-8 ------------------------------------------------------------------------------------ */
 
+int slice_is(rag_slice slice, const char *s)
+{
+    return slice_equal(slice, rag_text(s));
+}
+
+int slice_ends(rag_slice slice, const char *end)
+{
+    size_t len = strlen(end);
+    return slice.len >= len && memcmp((const char *)slice.data + slice.len - len, end, len) == 0;
+}
+
+int slice_equal(rag_slice a, rag_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
 int32_t utf8_next(const unsigned char *s, size_t len, size_t *used)
 {
     static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };

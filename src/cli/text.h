@@ -43,6 +43,11 @@ void text_add_seconds(text *t, double seconds);
 void text_add_duration(text *t, uint64_t seconds); /* exactly, in the largest unit that can */
 void text_add_time(text *t, int64_t unix_seconds);
 
+/* Bytes against a text, and against bytes. */
+int slice_is(rag_slice slice, const char *s);
+int slice_ends(rag_slice slice, const char *end);
+int slice_equal(rag_slice a, rag_slice b);
+
 /* The next code point of at most `len` bytes; *used its length. -1 when it is not UTF-8 (used 1). */
 int32_t utf8_next(const unsigned char *s, size_t len, size_t *used);
 
