@@ -7,7 +7,7 @@
 
 #include "limits.h"
 
-#define PAGE_ROWS_FIRST ((size_t)64)
+#define PAGE_ROWS_FIRST ((size_t)1)
 
 /* `page`: the one that a request for `rows` gave. */
 static inline size_t page_rows_next(const rag_result *page, size_t rows)

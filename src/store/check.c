@@ -18,13 +18,14 @@
 #include "core/json_members.h"
 #include "core/json_object.h"
 #include "core/limits.h"
+#include "core/page_rows.h"
 #include "core/result.h"
 #include "dispatch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_ROWS = 256, LOOKUP_MAX = 1024, NAMES_MAX = 1 << 20, EXAMPLES_DEFAULT = 10 };
+enum { LOOKUP_MAX = 1024, NAMES_MAX = 1 << 20, EXAMPLES_DEFAULT = 10 };
 
 /* A namespace on one side of an invariant. PLACE_PENDING: what is still to be embedded in a space; it
  * is only walked over. */
@@ -109,25 +110,25 @@ static rag_status count_side(struct check *check, const struct side *side, uint6
 }
 
 static rag_status scan_side(struct check *check, const struct side *side, rag_slice after,
-                            int values, rag_result *out, rag_error *err)
+                            size_t rows, int values, rag_result *out, rag_error *err)
 {
     const rag_call *call = &check->call.call;
     (void)aim(check, side);
     const struct driver *driver = check->call.driver;
     switch (side->place) {
-    case PLACE_KV: return driver->kv.scan(call, side->name, after, PAGE_ROWS, out, err);
+    case PLACE_KV: return driver->kv.scan(call, side->name, after, rows, out, err);
     case PLACE_VECTOR:
-        return driver->vector.scan(call, side->name, after, PAGE_ROWS,
-                                   values ? RAG_VECTOR_VALUES : 0, out, err);
+        return driver->vector.scan(call, side->name, after, rows, values ? RAG_VECTOR_VALUES : 0,
+                                   out, err);
     case PLACE_PENDING:
         if (!(driver->backend.features & RAG_FEATURE_PENDING))
             return RAG_OK; /* it has none */
-        return driver->vector.pending_scan(call, side->name, after, PAGE_ROWS, out, err);
-    case PLACE_NODE: return driver->graph.scan_nodes(call, after, PAGE_ROWS, 0, out, err);
-    case PLACE_EDGE: return driver->graph.scan_edges(call, after, PAGE_ROWS, 0, out, err);
+        return driver->vector.pending_scan(call, side->name, after, rows, out, err);
+    case PLACE_NODE: return driver->graph.scan_nodes(call, after, rows, 0, out, err);
+    case PLACE_EDGE: return driver->graph.scan_edges(call, after, rows, 0, out, err);
     case PLACE_DOC: break;
     }
-    return driver->docstatus.scan(call, after, PAGE_ROWS, out, err);
+    return driver->docstatus.scan(call, after, rows, out, err);
 }
 
 /* Rows for n keys, in their order; for KV only those that are missing. */
@@ -289,24 +290,26 @@ static rag_status compare_page(struct check *check, const struct side *from, con
 typedef rag_status (*page_fn)(struct check *check, const rag_result *page, void *user,
                               rag_error *err);
 
+/* In pages that are small where rows are large: the memory that this takes is bounded. */
 static rag_status walk(struct check *check, const struct side *side, int values, page_fn one,
                        void *user, rag_error *err)
 {
-    rag_result *page = NULL, *previous = NULL;
-    rag_slice after = slice_of("", 0);
+    rag_result *page = NULL;
+    size_t rows = PAGE_ROWS_FIRST;
     rag_status status;
     do {
-        RAG_TRY_CLEANUP(context_check(&check->call.ctx, err));
-        page = rag_result_new(err);
-        status = page ? scan_side(check, side, after, values, page, err) : RAG_E_NO_MEMORY;
+        rag_result *next = rag_result_new(err);
+        const rag_slice after = page ? rag_result_next(page) : slice_of("", 0);
+        status = next ? scan_side(check, side, after, rows, values, next, err) : RAG_E_NO_MEMORY;
+        rag_result_free(page); /* `after` points into it */
+        page = next;
         if (status == RAG_OK)
             status = one(check, page, user, err);
-        rag_result_free(previous); /* `after` points into it */
-        previous = page;
-        after = page ? rag_result_next(page) : after;
-    } while (status == RAG_OK && after.len);
-cleanup:
-    rag_result_free(previous);
+        if (status == RAG_OK)
+            status = context_check(&check->call.ctx, err);
+        rows = page ? page_rows_next(page, rows) : 0;
+    } while (status == RAG_OK && rag_result_next(page).len);
+    rag_result_free(page);
     return status;
 }
 

@@ -280,6 +280,10 @@ FAULTS = [
     ("node-id", "alice", sql("INSERT INTO graph_node(label, id, degree) SELECT x'5a5a', id, degree FROM graph_node"
                              " WHERE degree = 0 OR label = (SELECT max(label) FROM graph_node) LIMIT 1"),
      {"graph.node_id", "graph.labels", "vectors.node_without_entity"} | COUNTERS, False),
+    ("node-id-far-behind", "alice",
+     sql("INSERT INTO graph_node(label, id, degree) VALUES (x'5a59', 1 << 40, 0), (x'5a5a', 1 << 40, 0)",
+         "INSERT INTO graph_node_value(id, value) VALUES (1 << 40, x'007b7d')"),
+     {"graph.node_id", "graph.labels", "vectors.node_without_entity"} | COUNTERS, False),
     ("elements-without-row", "alice",
      sql(f"INSERT INTO vector_data(part, elements) VALUES (({ENTITIES} << 40) * 64, x'0000')"),
      {"vector.data_without_row"}, False),
@@ -300,6 +304,9 @@ FAULTS = [
     ("node-value", "alice", sql("DELETE FROM graph_node_value WHERE id = (SELECT max(id) FROM graph_node_value)"),
      {"graph.node_value", "namespace.bytes"}, False),
     ("value-without-node", "alice", sql("INSERT INTO graph_node_value(value) VALUES (x'007b7d')"),
+     {"graph.value_without_node"}, False),
+    ("value-without-node-far-behind", "alice",
+     sql("INSERT INTO graph_node_value(id, value) VALUES (1 << 40, x'007b7d'), (1 << 41, x'007b7d')"),
      {"graph.value_without_node"}, False),
     ("vector-data-lost", "alice", sql("DELETE FROM vector_data WHERE part = (SELECT min(part) FROM vector_data)"),
      {"vector.data"}, False),
@@ -346,6 +353,7 @@ FAULTS = [
 LEFT_BEHIND = {
     "edge-end": {"vectors.relation_without_edge"},  # with its wrong way to it gone, the edge of the vector is not there
     "node-id": {"graph.labels"},                    # which has room for one label of an id
+    "node-id-far-behind": {"graph.labels"},
 }
 
 

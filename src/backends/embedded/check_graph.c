@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "core/alloc.h"
 #include "core/context.h"
 #include "core/slice.h"
 #include "schema.h"
@@ -137,11 +138,142 @@ static rag_status check_labels(struct check_run *run, rag_error *err)
     return RAG_OK;
 }
 
+/* ---- ids of nodes ----------------------------------------------------------------------------------- */
+
+/* No index leads from an id to its node, so the ids of a window are kept as bits, and all nodes are
+ * gone through for each window. Ids are given densely from 1 on: one window has millions of nodes. */
+enum { WINDOW_IDS = 1 << 23, WORD_BITS = 64, CHECK_EVERY = 4096 };
+
+struct window {
+    sqlite3_int64 first; /* of WINDOW_IDS ids */
+    sqlite3_int64 next;  /* the smallest id of a node behind them; 0: there is none */
+    uint64_t bits[WINDOW_IDS / WORD_BITS];
+};
+
+static const char SQL_NODE_IDS[] = "SELECT id FROM graph_node";
+static const char SQL_VALUE_IDS[] = "SELECT id FROM graph_node_value WHERE id >= ?1 ORDER BY id";
+
+/* 0 when `id`, which is not before the window, is behind it. */
+static int place_of(const struct window *w, sqlite3_int64 id, uint64_t *place)
+{
+    *place = (uint64_t)id - (uint64_t)w->first;
+    return *place < WINDOW_IDS;
+}
+
+static int is_marked(const struct window *w, uint64_t place)
+{
+    return (int)(w->bits[place / WORD_BITS] >> place % WORD_BITS & 1);
+}
+
+/* The id of a node. `strict`: what is there twice, or is none, is a violation. */
+static rag_status take_id(struct check_run *run, struct window *w, sqlite3_int64 id, int strict,
+                          rag_error *err)
+{
+    uint64_t place;
+    if (strict && id < 1 && w->first == 1)
+        return check_violation(run, err, "id %lld", (long long)id);
+    if (id < w->first)
+        return RAG_OK;
+    if (!place_of(w, id, &place)) {
+        w->next = !w->next || id < w->next ? id : w->next;
+        return RAG_OK;
+    }
+    if (strict && is_marked(w, place))
+        return check_violation(run, err, "id %lld", (long long)id);
+    w->bits[place / WORD_BITS] |= UINT64_C(1) << place % WORD_BITS;
+    return RAG_OK;
+}
+
+static rag_status fill_window(struct check_run *run, struct window *w, sqlite3_int64 first,
+                              int strict, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    int more;
+    memset(w, 0, sizeof *w);
+    w->first = first;
+    RAG_TRY(db_prepare(run->conn, SQL_NODE_IDS, &stmt, err));
+    for (size_t i = 0;; i++) {
+        if (i % CHECK_EVERY == 0)
+            RAG_TRY(context_check(run->call->ctx, err));
+        RAG_TRY(db_step(run->conn, stmt, &more, err));
+        if (!more)
+            break;
+        RAG_TRY(take_id(run, w, sqlite3_column_int64(stmt, 0), strict, err));
+    }
+    (void)sqlite3_reset(stmt);
+    return RAG_OK;
+}
+
+static rag_status find_shared_ids(struct check_run *run, struct window *w, rag_error *err)
+{
+    sqlite3_int64 first = 1;
+    do {
+        RAG_TRY(fill_window(run, w, first, 1, err));
+        first = w->next;
+    } while (first);
+    return RAG_OK;
+}
+
+/* Attributes from `first` on, as far as the window of the first of them reaches. *next: the first
+ * behind it; *more: there is one. */
+static rag_status find_alone_from(struct check_run *run, struct window *w, sqlite3_int64 first,
+                                  sqlite3_int64 *next, int *more, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    int filled = 0;
+    RAG_TRY(db_prepare(run->conn, SQL_VALUE_IDS, &stmt, err));
+    (void)sqlite3_bind_int64(stmt, 1, first);
+    for (;;) {
+        uint64_t place;
+        RAG_TRY(db_step(run->conn, stmt, more, err));
+        if (!*more)
+            break;
+        *next = sqlite3_column_int64(stmt, 0);
+        if (!filled)
+            RAG_TRY(fill_window(run, w, *next, 0, err));
+        filled = 1;
+        if (!place_of(w, *next, &place))
+            break;
+        if (!is_marked(w, place))
+            RAG_TRY(check_violation(run, err, "attributes %lld", (long long)*next));
+    }
+    (void)sqlite3_reset(stmt);
+    return RAG_OK;
+}
+
+static rag_status find_alone(struct check_run *run, struct window *w, rag_error *err)
+{
+    sqlite3_int64 first = INT64_MIN;
+    int more = 1;
+    while (more)
+        RAG_TRY(find_alone_from(run, w, first, &first, &more, err));
+    return RAG_OK;
+}
+
+static rag_status with_window(struct check_run *run,
+                              rag_status (*find)(struct check_run *, struct window *, rag_error *),
+                              rag_error *err)
+{
+    struct window *w = rag_alloc(sizeof *w);
+    const rag_status status = w ? find(run, w, err) : rag_fail_memory(err);
+    rag_free(w);
+    return status;
+}
+
+static rag_status check_ids(struct check_run *run, rag_error *err)
+{
+    return with_window(run, find_shared_ids, err);
+}
+
+static rag_status check_alone(struct check_run *run, rag_error *err)
+{
+    return with_window(run, find_alone, err);
+}
+
 const struct check_invariant check_graph_invariants[] = {
     { .name = "graph.node_id",
       .what = "no two nodes share an id",
-      .sql = "SELECT 'id ' || id || ' of ' || count(*) || ' nodes' FROM graph_node GROUP BY id"
-             " HAVING count(*) > 1",
+      .find = check_ids,
       .checked = ALL_NODES },
     { .name = "graph.node_value",
       .what = "every node has its attributes",
@@ -151,8 +283,7 @@ const struct check_invariant check_graph_invariants[] = {
       .checked = ALL_NODES },
     { .name = "graph.value_without_node",
       .what = "all attributes belong to a node",
-      .sql = "SELECT 'attributes ' || id FROM graph_node_value"
-             " WHERE id NOT IN (SELECT id FROM graph_node)",
+      .find = check_alone,
       .checked = "SELECT count(*) FROM graph_node_value" },
     { .name = "graph.edge_ends",
       .what = "both ends of every edge are nodes",
