@@ -250,9 +250,13 @@ static int import_failed(const invocation *in, const rag_error *err)
 }
 
 /* Refuse early what cannot be read, before a store is begun. */
-static int check_source(const char *directory)
+static int check_source(const invocation *in, const char *directory)
 {
     struct stat st;
+    int status = check_directory(in, "LIGHTRAG_DIR", directory);
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (stat(directory, &st) != 0) {
         return complain(STATUS_PROBLEM, NULL, "cannot read %s: %s", directory, strerror(errno));
     }
@@ -327,7 +331,7 @@ static int run_import(invocation *in)
     flags |= args_given(&in->args, "replace") ? (unsigned)RAG_OPEN_REPLACE : 0;
     signal(SIGPIPE, SIG_IGN); /* a log that goes away must not end hours of work */
 
-    int status = check_source(word(in, 0));
+    int status = check_source(in, word(in, 0));
     if (status != STATUS_OK) {
         return status;
     }

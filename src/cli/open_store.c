@@ -134,9 +134,15 @@ static void hint_for_nothing(const char *url, const place *p, text *hint)
         int is_there = stat(file.data, &st) == 0;
         text_free(&file);
         if (is_there) {
-            text_printf(hint, "it holds LightRAG's files; first: ragstore import %s STORE", path);
+            text_printf(hint,
+                        "it holds LightRAG's files: first ragstore import %s STORE, or name them "
+                        "lightrag:%s",
+                        path, path);
             return;
         }
+    }
+    if (strcmp(p->backend.data, "embedded") != 0) {
+        return;
     }
     if (!hint_for_workspaces(path, hint)) {
         text_printf(hint, "make one with: ragstore import LIGHTRAG_DIR %s", url);
@@ -181,6 +187,8 @@ static int open_failed(const invocation *in, const char *url, unsigned flags, co
         text_add(&hint, "give another name, or --replace to put the new store in its place");
     } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING) && is_url) {
         hint_for_nothing(url, &p, &hint);
+    } else if (err->status == RAG_E_UNSUPPORTED && (flags & RAG_OPEN_BUILD)) {
+        text_add(&hint, "name a directory for the store, such as ./my.store");
     } else if (err->status == RAG_E_INVALID && !is_url) {
         status = STATUS_USAGE;
         text_add(&hint, "a store is named by its directory, such as ./my.store");

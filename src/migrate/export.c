@@ -84,7 +84,11 @@ static rag_status write_file(struct export *ex, struct lightrag_summary *summary
     struct export_rows rows = {
         ex->store, &ex->call_ctx, ex->target, &out, summary, look_around, ex
     };
-    const rag_status status = export_rows_write(&rows, err);
+    rag_status status = look_around(ex, 0, err); /* where the file begins, */
+    if (status == RAG_OK)
+        status = export_rows_write(&rows, err);
+    if (status == RAG_OK)
+        status = look_around(ex, summary->rows, err); /* and where it ends */
     if (status == RAG_OK)
         return whole_file_commit(&ex->file, err);
     whole_file_abort(&ex->file);

@@ -24,7 +24,7 @@ def test_no_store_there(ragstore, tmp_path, arguments):
 
 def test_not_a_store(ragstore, tmp_path):
     done = ragstore("status", ALICE, status=3)
-    assert f"first: ragstore import {ALICE} STORE" in done.err
+    assert f"first ragstore import {ALICE} STORE, or name them lightrag:{ALICE}" in done.err
     a_file = tmp_path / "file"
     a_file.write_text("hello")
     assert "that is a file; a store is a directory" in ragstore("status", a_file, status=3).err
@@ -110,13 +110,24 @@ def test_a_store_in_memory(ragstore, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_files_of_lightrag_by_url(ragstore, alice_copy, tmp_path):
+    """They are read in place by that URL, but nothing is imported into them, or from a URL."""
+    assert ragstore("docs", f"lightrag:{alice_copy}").lines[0] == "1 document: 1 processed"
+    done = ragstore("status", f"lightrag:{tmp_path}/nowhere", status=3)
+    assert f"{tmp_path}/nowhere" in done.err and "import" not in done.err
+    done = ragstore("import", ALICE, f"lightrag:{tmp_path}/new", status=3)
+    assert done.err.endswith("\n  name a directory for the store, such as ./my.store\n")
+    done = ragstore("import", f"lightrag:{alice_copy}", tmp_path / "store", status=2)
+    assert done.err.startswith(f"ragstore: LIGHTRAG_DIR is a directory, and 'lightrag:{alice_copy}' looks like the URL")
+
+
 def test_hints_look_where_the_url_leads(ragstore, tmp_path):
     a_file = tmp_path / "file"
     a_file.write_text("hello")
     assert "that is a file" in ragstore("status", f"embedded:{a_file}", status=3).err
     (tmp_path / "stores.ini").write_text(f"books = {ALICE}\n")
     done = ragstore("status", "@books", env={"RAGSTORE_STORES": str(tmp_path / "stores.ini")}, status=3)
-    assert f"first: ragstore import {ALICE} STORE" in done.err
+    assert f"first ragstore import {ALICE} STORE, or name them lightrag:{ALICE}" in done.err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")

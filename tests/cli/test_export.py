@@ -271,6 +271,21 @@ def test_replace(ragstore, store, tmp_path):
     assert modes["kv_store_full_docs.json"] == 0o644 and modes["kv_store_text_chunks.json"] == 0o600
 
 
+def test_progress_says_what_each_file_got(ragstore, store, tmp_path):
+    """A line for each file on standard error, with the rows and bytes that the report has for it."""
+    done = ragstore("export", store, tmp_path / "out")
+    report = [re.split(r"  +", line) for line in done.lines[1:] if line.startswith(("kv_", "vdb_", "graph_"))]
+    said = [line.rsplit(", ", 1)[0] for line in done.err.splitlines()]
+    assert len(report) > 10
+    assert said == [f"{stage_of(name)}: {rows} {'row' if rows == '1' else 'rows'}, {size}"
+                    for name, _, rows, size, _ in report]
+
+
+def stage_of(name):
+    name = name.rsplit(".", 1)[0]
+    return "graph" if name.startswith("graph_") else name.removeprefix("kv_store_").removeprefix("vdb_")
+
+
 def test_refusals(ragstore, store, tmp_path):
     assert "is the directory of the store itself" in ragstore("export", store, store, status=1).err
     ragstore("export", tmp_path / "none.store", tmp_path / "out", status=3)
