@@ -6,6 +6,7 @@
  *   put H KEY TEXT [MS]      get H KEY             count H             doc H ID
  *   begin H                  commit H              abort H             publish H             optimize H
  *   fill H KEY BYTES         a value of random, incompressible text
+ *   batch H PREFIX N TEXT    N similar values in one call       erase H PREFIX N
  *   loop H PREFIX FROM N BYTES   N commits, "ack KEY" after each; ends with "done" or the error
  *   join H, ready H, leave H, incr H N   the shared namespace "s"; incr: key "n" by compare and swap
  *   mark N                   a system call that strace can find again (getpriority)
@@ -121,6 +122,40 @@ static void do_loop(struct handle *h, const char *prefix, long from, long n, siz
         say("ack %s", key);
     }
     say("done");
+}
+
+enum { BATCH_MAX = 2000 };
+
+/* In one call, so that a dictionary is learnt from them. */
+static void do_batch(struct handle *h, const char *prefix, long n, const char *text)
+{
+    static char keys[BATCH_MAX][64], values[BATCH_MAX][512];
+    static rag_kv_item items[BATCH_MAX];
+    rag_error err = RAG_ERROR_INIT;
+    rag_token token = 0;
+    for (long i = 0; i < n && i < BATCH_MAX; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "%.40s%ld", prefix, i);
+        (void)snprintf(values[i], sizeof values[i], "{\"number\":%ld,\"text\":\"%.400s\"}",
+                       i * 7919, text);
+        items[i] = (rag_kv_item){ rag_text(keys[i]), rag_text(values[i]), 0, 0 };
+    }
+    const rag_status status = rag_kv_put_many(h->store, NULL, "n", items, (size_t)n, &token, &err);
+    say_outcome(status, token, &err);
+}
+
+static void do_erase(struct handle *h, const char *prefix, long n)
+{
+    static char keys[BATCH_MAX][64];
+    static rag_slice slices[BATCH_MAX];
+    rag_error err = RAG_ERROR_INIT;
+    uint64_t deleted = 0;
+    for (long i = 0; i < n && i < BATCH_MAX; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "%.40s%ld", prefix, i);
+        slices[i] = rag_text(keys[i]);
+    }
+    const rag_status status =
+        rag_kv_delete_many(h->store, NULL, "n", slices, (size_t)n, &deleted, NULL, &err);
+    say_outcome(status, deleted, &err);
 }
 
 static void do_get(struct handle *h, const char *key)
@@ -364,6 +399,10 @@ static void command(char *words[WORDS])
         do_increment(h, number(words[2]));
     else if (is(name, "fill"))
         do_fill(h, words[2], (size_t)number(words[3]));
+    else if (is(name, "batch"))
+        do_batch(h, words[2], number(words[3]), words[4]);
+    else if (is(name, "erase"))
+        do_erase(h, words[2], number(words[3]));
     else if (is(name, "loop"))
         do_loop(h, words[2], number(words[3]), number(words[4]), (size_t)number(words[5]));
     else if (is(name, "threads"))

@@ -41,14 +41,19 @@ static int tear_down(void **state)
         command); /* NOLINT(cert-env33-c,concurrency-mt-unsafe): a path of our own making */
 }
 
-static rag_store *open_store(unsigned flags)
+static rag_store *open_url(const char *url, unsigned flags)
 {
     rag_store *store = NULL;
     rag_open_options options = RAG_OPEN_OPTIONS_INIT;
     options.flags = flags;
     options.config_file = "";
-    MUST(rag_store_open(directory, &options, NULL, &store, err));
+    MUST(rag_store_open(url, &options, NULL, &store, err));
     return store;
+}
+
+static rag_store *open_store(unsigned flags)
+{
+    return open_url(directory, flags);
 }
 
 /* A point on a spiral: neighbours in number are neighbours in angle. */
@@ -154,6 +159,39 @@ static void missing_and_damaged_files_are_made_again(void **state)
     }
 }
 
+/* A few deleted rows are no reason to make an index anew, but where they have to be unreadable their
+ * codes must not stay in its file. */
+static void codes_of_deleted_rows_go_with_secure_delete(void **state)
+{
+    (void)state;
+    char url[128], path[512], again[512];
+    const rag_slice gone[] = { rag_text("id-3"), rag_text("id-700") };
+    uint64_t deleted = 0;
+    rag_store *store = open_store(0);
+    fill_space(store, DIMENSION);
+    MUST(rag_store_optimize(store, NULL, err));
+    assert_int_equal(index_files(path, sizeof path), 1);
+    MUST(rag_vector_delete_many(store, NULL, "chunks", gone, 2, &deleted, NULL, err));
+    assert_int_equal(deleted, 2);
+    MUST(rag_store_compact(store, NULL, NULL, err));
+    assert_int_equal(index_files(again, sizeof again), 1);
+    assert_string_equal(path, again);
+    rag_store_close(store);
+    (void)snprintf(url, sizeof url, "%s?secure_delete=on", directory);
+    store = open_url(url, 0);
+    MUST(rag_store_optimize(store, NULL, err));
+    assert_int_equal(index_files(again, sizeof again), 1);
+    assert_string_equal(path, again);
+    MUST(rag_store_compact(store, NULL, NULL, err));
+    assert_int_equal(index_files(again, sizeof again), 1);
+    assert_string_not_equal(path, again);
+    MUST(rag_store_compact(store, NULL, NULL, err)); /* and only once */
+    assert_int_equal(index_files(path, sizeof path), 1);
+    assert_string_equal(path, again);
+    check_search(store, DIMENSION);
+    rag_store_close(store);
+}
+
 struct meddler {
     rag_store *other;
     int done;
@@ -240,6 +278,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(missing_and_damaged_files_are_made_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(space_is_dropped_and_defined_while_it_is_indexed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(codes_of_deleted_rows_go_with_secure_delete, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(two_build_the_same_index, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_of_a_store_built_aside_are_not_garbage, set_up,

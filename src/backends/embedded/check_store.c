@@ -4,7 +4,6 @@
  * table, so that nothing has to be sorted. Values are walked table by table: whether their dictionary
  * is there shows in their first bytes, so that much is asked apart from whether they can be decoded.
  * Called through the tables of check.h only. */
-#include <zstd.h>
 
 #include "check.h"
 #include "codec.h"
@@ -86,15 +85,6 @@ static rag_status walk_values(struct check_run *run, int heads, value_fn one, ra
     return RAG_OK;
 }
 
-/* 0 when the value names none. */
-static uint32_t dictionary_of(rag_slice stored)
-{
-    const char *bytes = stored.data;
-    if (stored.len < 2 || bytes[0] != 1)
-        return 0;
-    return ZSTD_getDictID_fromFrame(bytes + 1, stored.len - 1);
-}
-
 static rag_status has_dictionary(struct db_conn *conn, uint32_t id, int *found, rag_error *err)
 {
     sqlite3_stmt *stmt;
@@ -108,7 +98,7 @@ static rag_status has_dictionary(struct db_conn *conn, uint32_t id, int *found, 
 static rag_status check_dictionary(struct check_run *run, const struct value_table *table,
                                    rag_slice name, rag_slice stored, rag_error *err)
 {
-    const uint32_t id = dictionary_of(stored);
+    const uint32_t id = codec_dictionary_of(stored);
     int found = 1;
     if (id)
         RAG_TRY(has_dictionary(run->conn, id, &found, err));

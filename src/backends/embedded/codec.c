@@ -178,6 +178,14 @@ static rag_status dictionary_of_frame(struct codec *c, rag_slice frame, const ZS
     return RAG_OK;
 }
 
+uint32_t codec_dictionary_of(rag_slice stored)
+{
+    const char *bytes = stored.data;
+    if (stored.len < 2 || bytes[0] != HOW_ZSTD)
+        return 0;
+    return ZSTD_getDictID_fromFrame(bytes + 1, stored.len - 1);
+}
+
 /* ---- encoding ---------------------------------------------------------------------------------- */
 
 static rag_status make_compressor(struct codec *c, rag_error *err)

@@ -18,6 +18,9 @@ void codec_set_loader(struct codec *c, codec_loader load, void *ctx);
 /* Encode with this dictionary from now on; 0: without. */
 rag_status codec_use_dictionary(struct codec *c, uint32_t id, rag_error *err);
 
+/* The dictionary that a stored value names; 0: none. */
+uint32_t codec_dictionary_of(rag_slice stored);
+
 /* Encode `text`; *out points into the codec until the next call of codec_encode(). */
 rag_status codec_encode(struct codec *c, rag_slice text, rag_slice *out, rag_error *err);
 /* Decode; *out points into the codec (or into `stored`) until the next call of codec_decode() or the

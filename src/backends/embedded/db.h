@@ -112,6 +112,11 @@ int db_is_bulk(const struct db *db);           /* being built aside, nobody else
 /* Make everything up to `upto` (0: all) durable. */
 rag_status db_flush(const rag_call *call, rag_token upto, rag_error *err);
 
+/* Whether what is deleted has to be unreadable afterwards: asked of the store, and (at no cost) of a
+ * connection inside a write. */
+rag_status db_secure_delete(struct db_conn *conn, int *on, rag_error *err);
+int db_is_secure_delete(const struct db_conn *conn);
+
 /* The number in whose name this handle leaves what belongs to nobody else: db_owner.c. */
 sqlite3_int64 db_owner(struct db *db);
 void db_owner_used(struct db *db); /* it stands in the store */

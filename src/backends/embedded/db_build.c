@@ -202,8 +202,10 @@ rag_status build_start(struct db *db, const rag_context *ctx, rag_error *err)
     rag_status status = connection_open(db, build->path, CONNECTION_BUILD, ctx, &c, err);
     if (status == RAG_OK)
         status = prepare_file(c, db->page_size, err);
-    if (status == RAG_OK && db->secure_delete == 1)
-        status = connection_exec(c, db_secure_delete_sql(db), err);
+    if (status == RAG_OK && db->secure_delete == 1) {
+        status = connection_exec(c, "INSERT INTO meta VALUES('secure_delete', 2)", err);
+        c->secure_delete = 1;
+    }
     if (status != RAG_OK) {
         connection_close(c);
         remove_files(build);

@@ -8,6 +8,10 @@
  * once (VACUUM), under the turn: that takes the store's size twice, in the log and in SQLite's
  * temporary file, and either happens whole or not at all. Steps suffice from then on.
  *
+ * Where deleted rows are to be unreadable (secure_delete), dictionaries go first; and when it was
+ * switched on in a store that had lived without, that is written anew once as well: rows deleted
+ * before stand in unused parts of pages that are not free.
+ *
  * When it is cancelled the log is emptied as well, within a short time: what was done is given back. */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,6 +19,7 @@
 #include "core/alloc.h"
 #include "core/os.h"
 #include "db_internal.h"
+#include "dictionary.h"
 #include "stores.h"
 
 enum { STEP_PAGES = 256 };
@@ -115,14 +120,20 @@ static rag_status rewrite(const rag_call *call, rag_error *err)
     return status;
 }
 
-static rag_status look_at_pages(const rag_call *call, sqlite3_int64 *mode, sqlite3_int64 *pages,
-                                rag_error *err)
+struct state {
+    sqlite3_int64 mode, pages; /* of auto_vacuum; free pages */
+    enum secure_delete secure_delete;
+};
+
+static rag_status read_state(const rag_call *call, struct state *out, rag_error *err)
 {
     struct db_conn *conn = NULL;
     RAG_TRY(db_read_begin(call, &conn, err));
-    rag_status status = connection_int(connection_of(conn), "PRAGMA auto_vacuum", mode, err);
+    rag_status status = connection_int(connection_of(conn), "PRAGMA auto_vacuum", &out->mode, err);
     if (status == RAG_OK)
-        status = connection_int(connection_of(conn), "PRAGMA freelist_count", pages, err);
+        status = connection_int(connection_of(conn), "PRAGMA freelist_count", &out->pages, err);
+    if (status == RAG_OK)
+        status = secure_delete_read(conn, &out->secure_delete, err);
     db_read_end(call, conn);
     return status;
 }
@@ -138,16 +149,57 @@ static rag_status empty_log(const rag_call *call, rag_error *err)
     return db_checkpoint(&own, err);
 }
 
+/* Nothing of before is left. */
+static rag_status mark_clean(const rag_call *call, rag_error *err)
+{
+    static const char SQL_CLEAN[] =
+        "UPDATE meta SET value = 2 WHERE key = 'secure_delete' AND value = 1";
+    struct db_write w;
+    sqlite3_stmt *stmt;
+    RAG_TRY(db_write_begin(call, &w, err));
+    rag_status status = db_prepare(w.conn, SQL_CLEAN, &stmt, err);
+    if (status == RAG_OK)
+        status = db_run(w.conn, stmt, err);
+    return db_write_end(&w, status, NULL, err);
+}
+
+/* A reader that would not end keeps the log, and with it pages as they were. */
+static void warn_of_log(const rag_call *call)
+{
+    const struct db *db = call->self;
+    char *log = os_join(db->directory, DB_FILE "-wal");
+    if (log && size_of(log))
+        context_log(call->ctx, RAG_LOG_WARNING,
+                    "%s could not be emptied while it is read: deleted rows may still be in it",
+                    log);
+    rag_free(log);
+}
+
 static rag_status give_back(const rag_call *call, rag_error *err)
 {
-    sqlite3_int64 mode = 0, pages = 0;
-    RAG_TRY(look_at_pages(call, &mode, &pages, err));
-    const rag_status status =
-        mode == AUTO_VACUUM_INCREMENTAL ? compact_in_steps(call, pages, err) : rewrite(call, err);
-    if (status == RAG_OK)
-        return db_checkpoint(call, err);
-    (void)empty_log(call, NULL);
-    return status;
+    struct state state = { 0 };
+    RAG_TRY(read_state(call, &state, err));
+    const int anew =
+        state.mode != AUTO_VACUUM_INCREMENTAL || state.secure_delete == SECURE_DELETE_ON;
+    rag_status status = anew ? rewrite(call, err) : compact_in_steps(call, state.pages, err);
+    if (status == RAG_OK && state.secure_delete == SECURE_DELETE_ON)
+        status = mark_clean(call, err);
+    if (status != RAG_OK) {
+        (void)empty_log(call, NULL);
+        return status;
+    }
+    RAG_TRY(db_checkpoint(call, err));
+    if (state.secure_delete != SECURE_DELETE_OFF)
+        warn_of_log(call);
+    return RAG_OK;
+}
+
+/* Whatever of deleted rows lives on in dictionaries. */
+static rag_status remove_dictionaries(const rag_call *call, rag_error *err)
+{
+    struct state state = { 0 };
+    RAG_TRY(read_state(call, &state, err));
+    return state.secure_delete == SECURE_DELETE_OFF ? RAG_OK : dictionary_remove_all(call, err);
 }
 
 /* Rows past their time in caches, which are absent for everybody already: step by step, each a
@@ -175,6 +227,7 @@ rag_status db_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *er
                         db->path);
     RAG_TRY(measure(db, &before, err));
     RAG_TRY(remove_expired(call, err));
+    RAG_TRY(remove_dictionaries(call, err));
     RAG_TRY(give_back(call, err));
     RAG_TRY(measure(db, &after, err));
     if (freed_bytes)

@@ -51,6 +51,7 @@ struct connection {
     const char *wal_path;    /* SQLite's own string: sqlite_os_is_in_place() */
     int in_read;             /* a read transaction was begun */
     int version;             /* of the format, when it was opened */
+    int secure_delete;       /* of a writer: deleted rows are overwritten, in this transaction */
     struct connection *next; /* in the pool */
 };
 
@@ -140,12 +141,18 @@ void turn_leave(struct db *db);
 rag_status writer_begin(struct db *db, int full, rag_error *err);
 rag_status writer_commit(struct db *db, int full, rag_error *err);
 void writer_rollback(struct connection *c);
+/* `value` of the row secure_delete in meta. */
+enum secure_delete {
+    SECURE_DELETE_OFF = 0,  /* there is no such row */
+    SECURE_DELETE_ON = 1,   /* rows deleted before may be left in places that nobody uses */
+    SECURE_DELETE_CLEAN = 2 /* on since the store was made or written anew */
+};
+rag_status secure_delete_read(struct db_conn *conn, enum secure_delete *out, rag_error *err);
 /* No further writes until reopened. The first reason stays. */
 void db_break(struct db *db, rag_status status, const char *reason);
 rag_status db_check_build(struct db *db, rag_error *err); /* RAG_OK when not spoiled */
 
 /* ---- db_open.c ---- */
-const char *db_secure_delete_sql(const struct db *db); /* puts db->secure_delete (0, 1) into meta */
 /* RAG_E_UNSUPPORTED for a network file system. */
 rag_status db_check_file_system(const char *directory, rag_error *err);
 

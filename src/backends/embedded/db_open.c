@@ -193,35 +193,16 @@ static rag_status create(struct db *db, const rag_context *ctx, rag_error *err)
     return status;
 }
 
-const char *db_secure_delete_sql(const struct db *db)
-{
-    return db->secure_delete == 1 ? "INSERT OR REPLACE INTO meta VALUES('secure_delete', 1)"
-                                  : "DELETE FROM meta WHERE key = 'secure_delete'";
-}
-
-/* Deleted rows are overwritten when the store says so. */
-static rag_status honour_secure_delete(struct connection *writer, rag_error *err)
-{
-    sqlite3_int64 on = 0;
-    RAG_TRY(
-        connection_int(writer, "SELECT count(*) FROM meta WHERE key = 'secure_delete'", &on, err));
-    return connection_exec(writer, on ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=OFF",
-                           err);
-}
-
 rag_status db_connect(struct db *db, const rag_context *ctx, rag_error *err)
 {
     struct connection *writer = NULL;
     RAG_TRY(connection_open(db, db->path, CONNECTION_WRITER, ctx, &writer, err));
     checkpoint_watch(writer);
     db->writer = writer;
-    connection_serve(writer, ctx);
-    const rag_status status = honour_secure_delete(writer, err);
-    connection_serve(writer, NULL);
-    return status;
+    return RAG_OK;
 }
 
-/* What the opener asked for goes into the store, where every later opener finds it. */
+/* What the opener asked for goes into the store, where every write from now on finds it. */
 static rag_status keep_secure_delete(struct db *db, const rag_context *ctx, rag_error *err)
 {
     if (db->secure_delete < 0)
@@ -229,15 +210,17 @@ static rag_status keep_secure_delete(struct db *db, const rag_context *ctx, rag_
     RAG_TRY(turn_take(db, ctx, err));
     rag_status status = writer_begin(db, 1, err);
     if (status == RAG_OK) {
-        status = connection_exec(db->writer, db_secure_delete_sql(db), err);
+        status = connection_exec(db->writer,
+                                 db->secure_delete
+                                     ? "INSERT OR IGNORE INTO meta VALUES('secure_delete', 1)"
+                                     : "DELETE FROM meta WHERE key = 'secure_delete'",
+                                 err);
         if (status == RAG_OK)
             status = writer_commit(db, 1, err);
         else
             writer_rollback(db->writer);
         (void)connection_exec(db->writer, "PRAGMA synchronous=NORMAL", NULL);
     }
-    if (status == RAG_OK)
-        status = honour_secure_delete(db->writer, err);
     turn_leave(db);
     return status;
 }

@@ -125,22 +125,64 @@ static void set_normal(struct connection *c)
     (void)sqlite3_exec(c->base.sqlite, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 }
 
-rag_status writer_begin(struct db *db, int full, rag_error *err)
-{
-    struct connection *c = db->writer;
-    if (full)
-        RAG_TRY(connection_exec(c, "PRAGMA synchronous=FULL", err));
-    const rag_status status = run(c, "BEGIN IMMEDIATE", err);
-    if (status != RAG_OK && full)
-        set_normal(c);
-    return status;
-}
-
 void writer_rollback(struct connection *c)
 {
     statements_reset(c->base.statements);
     if (!sqlite3_get_autocommit(c->base.sqlite))
         (void)run(c, "ROLLBACK", NULL);
+}
+
+rag_status secure_delete_read(struct db_conn *conn, enum secure_delete *out, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    int found;
+    RAG_TRY(db_prepare(conn, "SELECT value FROM meta WHERE key = 'secure_delete'", &stmt, err));
+    RAG_TRY(db_step(conn, stmt, &found, err));
+    const int value = found ? sqlite3_column_int(stmt, 0) : SECURE_DELETE_OFF;
+    (void)sqlite3_reset(stmt);
+    *out = found && value != SECURE_DELETE_CLEAN ? SECURE_DELETE_ON : (enum secure_delete)value;
+    return RAG_OK;
+}
+
+rag_status db_secure_delete(struct db_conn *conn, int *on, rag_error *err)
+{
+    enum secure_delete how;
+    RAG_TRY(secure_delete_read(conn, &how, err));
+    *on = how != SECURE_DELETE_OFF;
+    return RAG_OK;
+}
+
+/* Deleted rows are overwritten when the store says so, whoever said it to the store and when. */
+static rag_status honour_secure_delete(struct connection *c, rag_error *err)
+{
+    int on;
+    RAG_TRY(db_secure_delete(&c->base, &on, err));
+    if (on == c->secure_delete)
+        return RAG_OK;
+    RAG_TRY(connection_exec(c, on ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=OFF", err));
+    c->secure_delete = on;
+    return RAG_OK;
+}
+
+int db_is_secure_delete(const struct db_conn *conn)
+{
+    return ((const struct connection *)conn)->secure_delete;
+}
+
+rag_status writer_begin(struct db *db, int full, rag_error *err)
+{
+    struct connection *c = db->writer;
+    if (full)
+        RAG_TRY(connection_exec(c, "PRAGMA synchronous=FULL", err));
+    rag_status status = run(c, "BEGIN IMMEDIATE", err);
+    if (status == RAG_OK) {
+        status = honour_secure_delete(c, err);
+        if (status != RAG_OK)
+            writer_rollback(c);
+    }
+    if (status != RAG_OK && full)
+        set_normal(c);
+    return status;
 }
 
 /* The error of a COMMIT that failed, with what is known of its outcome. */

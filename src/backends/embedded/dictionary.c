@@ -2,8 +2,14 @@
  *
  * A dictionary is learnt from the first large batch that a namespace gets, which is what an import
  * gives; small stores go without. It is never changed: a frame names the dictionary that it was made
- * with by the number in its header, and the row of that number stays as long as the store. Losing
- * one would lose values, so it is written in the transaction of the first values that use it. */
+ * with by the number in its header, and the row of that number stays as long as a value names it.
+ * Losing one would lose values, so it is written in the transaction of the first values that use it.
+ *
+ * A dictionary is made of pieces of values and outlives them. Where deleted rows must be unreadable
+ * (secure_delete) none is learnt and none is used any more, and compact takes away those that are
+ * there (dictionary_remove_all()): each is first taken from its namespace, so that no further value
+ * can be encoded with it whatever is switched on or off meanwhile; then values that name it are
+ * written anew without, in steps; then its row goes. Stopped in between, the next one begins again. */
 #include "dictionary.h"
 
 #include <errno.h>
@@ -161,6 +167,8 @@ rag_status dictionary_prepare(struct db_write *w, sqlite3_int64 namespace_id,
                               const rag_slice *first, size_t stride, size_t n, rag_error *err)
 {
     uint32_t id = 0;
+    if (db_is_secure_delete(w->conn))
+        return codec_use_dictionary(w->conn->codec, 0, err);
     RAG_TRY(find(w->conn, namespace_id, &id, err));
     if (!id && n >= LEARN_FROM_TEXTS)
         RAG_TRY(learn_from(w->conn, namespace_id, first, stride, n, &id, err));

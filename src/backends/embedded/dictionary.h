@@ -12,6 +12,10 @@
 rag_status dictionary_prepare(struct db_write *w, sqlite3_int64 namespace_id,
                               const rag_slice *first, size_t stride, size_t n, rag_error *err);
 
+/* Write all values anew that were encoded with a dictionary, and remove the dictionaries: in steps,
+ * each a commit of its own. */
+rag_status dictionary_remove_all(const rag_call *call, rag_error *err);
+
 /* For codec_set_loader(), `memory` a struct db_conn: the bytes of dictionary `id`, valid until the
  * next call on that connection. */
 rag_status dictionary_load(void *memory, uint32_t id, rag_slice *bytes, rag_error *err);

@@ -117,7 +117,7 @@ static rag_status embedded_optimize(const rag_call *call, rag_error *err)
 static rag_status embedded_compact(const rag_call *call, uint64_t *freed_bytes, rag_error *err)
 {
     RAG_TRY(db_compact(call, freed_bytes, err));
-    RAG_TRY(vector_index_optimize(call, err));
+    RAG_TRY(vector_index_compact(call, err));
     vector_index_remove_garbage(call);
     return RAG_OK;
 }

@@ -24,6 +24,8 @@ rag_status graph_old_functions(struct db_conn *conn, rag_error *err);
 
 /* vector_index.c. Bring the index files up to date: rag_store_optimize(). */
 rag_status vector_index_optimize(const rag_call *call, rag_error *err);
+/* The same; where deleted rows must be unreadable, files that have some are made anew. */
+rag_status vector_index_compact(const rag_call *call, rag_error *err);
 /* The same in passing, after a flush, when so many rows are covered by no index that searches
  * suffer: the cost is that of the rows written since. */
 rag_status vector_index_after_flush(const rag_call *call, rag_error *err);

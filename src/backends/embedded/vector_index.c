@@ -130,6 +130,12 @@ rag_status vector_index_forget(struct db_write *w, sqlite3_int64 space_id, rag_e
 
 /* ---- what to do ------------------------------------------------------------------------------------ */
 
+/* What is asked for. */
+struct upkeep {
+    uint64_t tail_min; /* rows that are worth a segment */
+    int compact;       /* also when it only takes deleted rows out of the files */
+};
+
 struct plan {
     struct space space;
     char name[LIMIT_NAME_BYTES + 1];
@@ -166,7 +172,8 @@ static int files_are_whole(struct db *db, const struct plan *plan)
     return 1;
 }
 
-static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min, int whole)
+/* `purge`: codes of deleted rows are not left in a file. */
+static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min, int whole, int purge)
 {
     const sqlite3_int64 zero = space_first_slot(&plan->space);
     sqlite3_int64 covered = zero;
@@ -183,7 +190,8 @@ static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min, int whol
         return;
     }
     const int worn = dead * 4 > indexed || tail * 2 > indexed || plan->old_count >= SEGMENTS_WANTED;
-    if (!plan->old_count || !whole || (worn && (tail >= tail_min || dead * 4 > indexed))) {
+    if (!plan->old_count || !whole || (purge && dead) ||
+        (worn && (tail >= tail_min || dead * 4 > indexed))) {
         plan->replaced = plan->old_count;
         plan->first = zero + 1;
         plan->rows = rows;
@@ -195,15 +203,18 @@ static void decide(struct plan *plan, uint64_t rows, uint64_t tail_min, int whol
     }
 }
 
-static rag_status make_plan(struct db_conn *conn, const char *name, uint64_t tail_min,
+static rag_status make_plan(struct db_conn *conn, const char *name, struct upkeep upkeep,
                             struct plan *plan, rag_error *err)
 {
     uint64_t rows;
+    int purge = 0;
     RAG_TRY(space_load(conn, name, &plan->space, err));
     RAG_TRY(load_rows(conn, plan->space.id, plan->old, &plan->old_count, err));
     RAG_TRY(db_namespace_rows(conn, plan->space.id, &rows, err));
     RAG_TRY(read_token(conn, &plan->token, err));
-    decide(plan, rows, tail_min, files_are_whole(conn->db, plan));
+    if (upkeep.compact)
+        RAG_TRY(db_secure_delete(conn, &purge, err));
+    decide(plan, rows, upkeep.tail_min, files_are_whole(conn->db, plan), purge);
     return RAG_OK;
 }
 
@@ -597,7 +608,7 @@ static rag_status next_space(struct db_conn *conn, sqlite3_int64 *id, char *name
     return RAG_OK;
 }
 
-static rag_status plan_next(const rag_call *call, sqlite3_int64 *id, uint64_t tail_min,
+static rag_status plan_next(const rag_call *call, sqlite3_int64 *id, struct upkeep upkeep,
                             struct plan *plan, struct db **db, rag_error *err)
 {
     struct db_conn *conn;
@@ -606,7 +617,7 @@ static rag_status plan_next(const rag_call *call, sqlite3_int64 *id, uint64_t ta
     *db = conn->db;
     rag_status status = next_space(conn, id, plan->name, err);
     if (status == RAG_OK && *id) {
-        status = make_plan(conn, plan->name, tail_min, plan, err);
+        status = make_plan(conn, plan->name, upkeep, plan, err);
         if (status == RAG_E_NOT_FOUND) /* dropped: its counters stay */
             status = RAG_OK;
     }
@@ -614,7 +625,7 @@ static rag_status plan_next(const rag_call *call, sqlite3_int64 *id, uint64_t ta
     return status;
 }
 
-static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *err)
+static rag_status maintain(const rag_call *call, struct upkeep upkeep, rag_error *err)
 {
     struct plan *plan = rag_alloc(sizeof *plan);
     struct db *db = NULL;
@@ -624,7 +635,7 @@ static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *e
         return rag_fail_memory(err);
     rag_status status;
     do {
-        status = plan_next(call, &id, tail_min, plan, &db, err);
+        status = plan_next(call, &id, upkeep, plan, &db, err);
         if (status == RAG_OK && plan->build)
             status = build_unless_extreme(call, db, plan, err);
         else if (status == RAG_OK && plan->forget)
@@ -641,10 +652,15 @@ static rag_status maintain(const rag_call *call, uint64_t tail_min, rag_error *e
 
 rag_status vector_index_optimize(const rag_call *call, rag_error *err)
 {
-    return maintain(call, TAIL_MIN_ROWS, err);
+    return maintain(call, (struct upkeep){ .tail_min = TAIL_MIN_ROWS }, err);
+}
+
+rag_status vector_index_compact(const rag_call *call, rag_error *err)
+{
+    return maintain(call, (struct upkeep){ .tail_min = TAIL_MIN_ROWS, .compact = 1 }, err);
 }
 
 rag_status vector_index_after_flush(const rag_call *call, rag_error *err)
 {
-    return maintain(call, TAIL_MIN_ROWS_FLUSH, err);
+    return maintain(call, (struct upkeep){ .tail_min = TAIL_MIN_ROWS_FLUSH }, err);
 }
