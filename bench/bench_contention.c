@@ -155,14 +155,15 @@ static void *peer_open(const char *directory)
 static void peer_run(sqlite3 *db, const char *sql, const char *first, const char *second)
 {
     sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        die("%s: %s", sql, sqlite3_errmsg(db));
     if (first)
         (void)sqlite3_bind_text(stmt, 1, first, -1, SQLITE_STATIC);
     if (second)
         (void)sqlite3_bind_text(stmt, 2, second, -1, SQLITE_STATIC);
-    do
+    int code = SQLITE_ROW;
+    while (code == SQLITE_ROW)
         code = sqlite3_step(stmt);
-    while (code == SQLITE_ROW);
     (void)sqlite3_finalize(stmt);
     if (code != SQLITE_DONE)
         die("%s: %s", sql, sqlite3_errmsg(db));
@@ -349,7 +350,7 @@ int main(int argc, char **argv)
     const size_t processes = (size_t)(plan.writers + plan.readers);
     struct samples *samples = mmap(NULL, (processes + 1) * sizeof *samples, PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    uint32_t *all = malloc((processes + 1) * sizeof *samples);
+    uint32_t *all = malloc(processes * SAMPLES * sizeof *all);
     if (samples == MAP_FAILED || !all)
         die("no memory");
     for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
