@@ -181,7 +181,12 @@ static void print_page(const rag_result *docs, const rag_doc_page *page)
     list_print(&list);
     if (total > count) {
         uint64_t pages = (total + page->page_size - 1) / page->page_size;
-        printf("%spage %zu of %llu", count > 0 ? "\n" : "", page->page, (unsigned long long)pages);
+        if (page->page > pages) {
+            printf("there is no page %zu; the last: --page %llu\n", page->page,
+                   (unsigned long long)pages);
+            return;
+        }
+        printf("\npage %zu of %llu", page->page, (unsigned long long)pages);
         if (page->page < pages) {
             printf("; the next: --page %zu", page->page + 1);
         }

@@ -35,6 +35,7 @@ def test_docs_of_a_status_that_does_not_exist(ragstore, store):
 def test_docs_beyond_the_last_page(ragstore, store):
     answer = ragstore("docs", store, "--page", "7", "--page-size", "10", "--json").json
     assert answer["documents"] == [] and answer["total"] == 1
+    assert ragstore("docs", store, "--page", "7").lines[1:] == ["there is no page 7; the last: --page 1"]
 
 
 def test_docs_sorts(ragstore, store):
