@@ -179,11 +179,30 @@ static rag_status set_limits(const invocation *in, rag_store *store, const char 
     return status;
 }
 
+/* LightRAG's files have no place for limits: rows would go, and nothing would hold afterwards. */
+static int keeps_no_limits(const invocation *in, rag_store *store)
+{
+    rag_result *about = NULL;
+    int forgets = 0;
+    if (rag_store_describe(store, &in->ctx, &about, NULL) == RAG_OK) {
+        for (size_t i = 0; i < rag_result_count(about); i++) {
+            const rag_row *row = rag_result_row(about, i);
+            forgets |= slice_is(row->key, "kv") && slice_is(row->key2, "lightrag");
+        }
+    }
+    rag_result_free(about);
+    return forgets;
+}
+
 static int change_limits(const invocation *in, rag_store *store, const char *name)
 {
     rag_error err = RAG_ERROR_INIT;
     cache before = { .name = rag_text(name) };
     uint64_t removed = 0;
+    if (keeps_no_limits(in, store)) {
+        return complain(STATUS_PROBLEM, "import them into a store first, which keeps its limits",
+                        "LightRAG's files have no place for the limits of a cache");
+    }
     if (read_limits(in, store, &before, &err) != RAG_OK ||
         rag_kv_count(store, &in->ctx, name, &before.rows, &err) != RAG_OK ||
         set_limits(in, store, name, &before, &removed, &err) != RAG_OK) {

@@ -66,6 +66,14 @@ def test_a_cache_that_is_not_there_yet(ragstore, own):
     assert ragstore("cache", own, "image_cache", "--max-size", "1MB").err == ""
 
 
+def test_files_of_lightrag_keep_no_limits(ragstore, alice_copy):
+    before = (alice_copy / f"kv_store_{CACHE}.json").read_bytes()
+    done = ragstore("cache", f"lightrag:{alice_copy}", CACHE, "--max-size", "1kB", status=1)
+    assert done.err.startswith("ragstore: LightRAG's files have no place for the limits of a cache\n")
+    assert (alice_copy / f"kv_store_{CACHE}.json").read_bytes() == before
+    assert only(ragstore("cache", f"lightrag:{alice_copy}", "--json"))["rows"] == 300
+
+
 def test_names(ragstore, store):
     done = ragstore("cache", store, "text_chunks", status=2)
     assert done.err.startswith("ragstore: 'text_chunks' is no cache: limits are for namespaces whose names end in _cache")
