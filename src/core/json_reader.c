@@ -72,6 +72,16 @@ static rag_status fail_unexpected(const struct json_reader *r, int c, const char
     return fail_here(r, err, "found byte 0x%02x where %s should be", (unsigned)c, wanted);
 }
 
+/* Value of a hexadecimal digit; -1 when it is none. */
+static int hex_digit(unsigned char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* ---- the window -------------------------------------------------------------------------------- */
 
 rag_status json_reader_open(struct json_reader *r, const char *name, json_fill_fn fill, void *ctx,
@@ -99,6 +109,10 @@ rag_status json_reader_open_inside(struct json_reader *r, const char *name, json
     r->base = offset;
     r->started = 1;
     for (const char *c = inside; *c; c++) {
+        if (*c == ',') {
+            r->state = JSON_STATE_AFTER_VALUE;
+            return RAG_OK;
+        }
         const unsigned char bit = (unsigned char)(1u << (++r->depth % 8));
         const int object = *c == '{';
         if (object)
@@ -109,16 +123,40 @@ rag_status json_reader_open_inside(struct json_reader *r, const char *name, json
     return RAG_OK;
 }
 
-int json_reader_ran_out(const struct json_reader *r, int *after_comma)
+/* Whether the input ends inside of an escape or of a sequence of UTF-8. */
+static int is_cut_inside(const unsigned char *p, size_t n)
+{
+    size_t i = 1;
+    if (p[0] == '\\') { /* of surrogates there may be two */
+        while (i < n && (strchr("u\\", p[i]) || hex_digit(p[i]) >= 0))
+            i++;
+        return i == n && n < ESCAPE_PAIR && (n == 1 || p[1] == 'u');
+    }
+    while (i < n && (p[i] & 0xc0) == 0x80)
+        i++;
+    return i == n && n < (p[0] >= 0xf0 ? 4u : p[0] >= 0xe0 ? 3u : p[0] >= 0xc2 ? 2u : 1u);
+}
+
+int json_reader_ran_out(const struct json_reader *r, int *between)
 {
     size_t i = r->pos; /* a number or a word that was cut has not been passed over */
     while (i < r->end && (strchr("+-.", r->window[i]) || ((r->window[i] | 0x20u) - 'a') < 26u ||
                           (r->window[i] - (unsigned)'0') < 10u))
         i++;
-    const int ended = r->at_end && (i == r->end || r->in_string);
-    *after_comma = ended && !r->in_string && r->comma &&
-                   (r->state == JSON_STATE_NAME || r->state == JSON_STATE_VALUE);
+    int ended = r->at_end && i == r->end;
+    if (r->in_string)
+        ended =
+            r->at_end && (r->pos == r->end || is_cut_inside(r->window + r->pos, r->end - r->pos));
+    const int first = r->state == JSON_STATE_FIRST_NAME || r->state == JSON_STATE_FIRST_VALUE;
+    /* behind a comma the state is that of the name or, already, of what follows the value */
+    *between = ended && !r->in_string && r->pos == r->end &&
+               (first || (r->comma && r->state != JSON_STATE_COLON));
     return ended;
+}
+
+unsigned json_reader_depth(const struct json_reader *r)
+{
+    return r->depth;
 }
 
 void json_reader_close(struct json_reader *r)
@@ -262,15 +300,8 @@ static int hex4(const unsigned char *p)
 {
     int value = 0;
     for (int i = 0; i < 4; i++) {
-        const unsigned char c = p[i];
-        int digit;
-        if (c >= '0' && c <= '9')
-            digit = c - '0';
-        else if (c >= 'a' && c <= 'f')
-            digit = c - 'a' + 10;
-        else if (c >= 'A' && c <= 'F')
-            digit = c - 'A' + 10;
-        else
+        const int digit = hex_digit(p[i]);
+        if (digit < 0)
             return -1;
         value = value * 16 + digit;
     }

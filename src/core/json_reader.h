@@ -77,13 +77,17 @@ struct json_reader {
 rag_status json_reader_open(struct json_reader *r, const char *name, json_fill_fn fill, void *ctx,
                             rag_error *err);
 /* Begin at byte `offset` of an input, inside of the containers `inside` ("{[": an object, in it an
- * array), where a first member or element may stand. `fill` gives what is there from `offset` on. */
+ * array), where a first member or element may stand, or, with a comma at the end ("{,"), behind one.
+ * `fill` gives what is there from `offset` on. */
 rag_status json_reader_open_inside(struct json_reader *r, const char *name, json_fill_fn fill,
                                    void *ctx, uint64_t offset, const char *inside, rag_error *err);
 void json_reader_close(struct json_reader *r); /* a zeroed one is allowed */
 
-/* After a failure: whether it is only that the input ended, and whether a comma was the last of it. */
-int json_reader_ran_out(const struct json_reader *r, int *after_comma);
+/* After a failure: whether it is only that the input ended, and whether it did so where a member or
+ * element may begin. */
+int json_reader_ran_out(const struct json_reader *r, int *between);
+/* In how many containers the reader is, those of json_reader_open_inside() included. */
+unsigned json_reader_depth(const struct json_reader *r);
 
 /* Before the first event: whether the input holds nothing but white space. */
 rag_status json_reader_is_blank(struct json_reader *r, int *blank, rag_error *err);

@@ -44,6 +44,8 @@
 /* How far behind damage a name of a row may reach for a salvaging import to find it again in a file
  * that is not one line for each member. */
 #define LIMIT_SALVAGE_NAME_BYTES ((size_t)64 * 1024)
+/* How far into a damaged stretch a salvaging import tries to prove how many rows were in it. */
+#define LIMIT_SALVAGE_MEND_BYTES ((size_t)256 * 1024)
 /* Kinds of attributes of a GraphML file. */
 #define LIMIT_GRAPHML_KEYS 1024
 /* Nodes of a view when the caller says 0, and at most. */

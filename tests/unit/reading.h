@@ -81,11 +81,10 @@ static inline rag_status write_down(void *ctx, struct lightrag_batch **batch, ra
 
 typedef rag_status (*reader_fn)(struct lightrag_job *job, rag_error *err);
 
-/* Read `len` bytes as file "f" of the namespace, `piece` bytes at a time. End with reading_free(). */
-static inline rag_status reading_run(struct reading *r, reader_fn read, const char *name_space,
-                                     const char *data, size_t len, size_t piece, int quiet)
+/* Read a file as file "f" of the namespace. End with reading_free(). */
+static inline rag_status reading_file(struct reading *r, reader_fn read, const char *name_space,
+                                      struct memory_file file, int quiet, int salvage)
 {
-    struct memory_file file = { data, len, piece };
     const struct lightrag_input input = { "f", &file, memory_read_at };
     const struct lightrag_sink sink = { r, write_down };
     const struct lightrag_summary none = LIGHTRAG_SUMMARY_INIT;
@@ -94,11 +93,19 @@ static inline rag_status reading_run(struct reading *r, reader_fn read, const ch
     r->summary = none;
     r->quiet = quiet;
     lightrag_batch_init(&r->batch);
-    struct lightrag_job job = { &input, name_space, &sink, &r->batch, &r->summary, 0 };
+    struct lightrag_job job = { &input, name_space, &sink, &r->batch, &r->summary, salvage };
     const rag_status status = read(&job, &r->err);
     (void)buffer_append_text(&r->lines, "", NULL);
     (void)buffer_append_text(&r->summary.warnings, "", NULL);
     return status;
+}
+
+/* The same for `len` bytes, `piece` at a time, strictly. */
+static inline rag_status reading_run(struct reading *r, reader_fn read, const char *name_space,
+                                     const char *data, size_t len, size_t piece, int quiet)
+{
+    const struct memory_file file = { data, len, piece };
+    return reading_file(r, read, name_space, file, quiet, 0);
 }
 
 static inline void reading_free(struct reading *r)

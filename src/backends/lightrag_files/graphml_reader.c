@@ -20,6 +20,7 @@
 
 #include "core/alloc.h"
 #include "core/limits.h"
+#include "graphml_count.h"
 #include "graphml_value.h"
 #include "salvage.h"
 
@@ -574,59 +575,81 @@ static rag_status salvage_keys(struct graph_reader *g, struct salvage_scan *scan
     }
 }
 
-static rag_status salvage_head(struct graph_reader *g, struct salvage_scan *scan, uint64_t end)
+struct graph_salvage {
+    struct graph_reader *g;
+    struct salvage_scan scan;
+    struct salvage_losses losses;
+    struct graphml_counter *counter;
+    uint64_t size; /* of the file, when the last row was begun; 0 before */
+};
+
+/* A salvage_count_fn. */
+static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint64_t from,
+                             uint64_t to, int behind_row, struct salvage_count *out, rag_error *err)
 {
-    struct lightrag_damage *d = &g->job->summary->damage;
+    const struct graph_salvage *s = ctx;
+    (void)behind_row;
+    return graphml_count(s->counter, input, from, to, to == s->size, out, err);
+}
+
+static rag_status salvage_head(struct graph_salvage *s, uint64_t end)
+{
+    struct graph_reader *g = s->g;
+    const struct salvage_stretch head = { .to = end, .may_be_none = 1 };
+    char why[RAG_ERROR_MESSAGE_MAX + 32];
+    int ignored;
     const rag_status status = parse_stretch(g, "", 0, end, "</graph></graphml>");
     if (status == RAG_OK || !salvage_is_fault(status) || status == RAG_E_UNSUPPORTED)
         return status;
-    lightrag_damage_add(d, 0, end, 0, "before the rows: %s", salvage_why(g->err));
-    return salvage_keys(g, scan, end);
+    (void)snprintf(why, sizeof why, "before the rows: %s", salvage_why(g->err));
+    RAG_TRY(salvage_lose(&s->losses, &head, why, &ignored, g->err));
+    return salvage_keys(g, &s->scan, end);
 }
 
 /* The row at `from`; the next one, or the end of the file, is at `to`. */
-static rag_status salvage_row(struct graph_reader *g, uint64_t from, uint64_t to, int last)
+static rag_status salvage_row(struct graph_salvage *s, uint64_t from, uint64_t to, int last)
 {
-    struct lightrag_damage *d = &g->job->summary->damage;
-    const struct lightrag_input *input = g->job->input;
+    struct graph_reader *g = s->g;
+    struct salvage_stretch stretch = { .from = from, .to = to };
     const uint64_t before = g->job->summary->rows;
     const rag_status status =
         parse_stretch(g, row_prefix, from, to, last ? "" : "</graph></graphml>");
-    int gap = 1, hole = 0;
+    int gap = 1, ignored;
     if (status != RAG_OK && !salvage_is_fault(status))
         return status;
-    const uint64_t end = from + (uint64_t)g->row_end - strlen(row_prefix);
-    const int saved = g->job->summary->rows > before;
-    if (saved) {
+    s->size = last ? to : 0;
+    if (g->job->summary->rows > before) {
         struct lightrag_batch *b = g->job->batch;
+        const uint64_t end = from + (uint64_t)g->row_end - strlen(row_prefix);
         b->rows[b->count - 1].at = from;
         b->rows[b->count - 1].length = end - from;
         if (!last)
-            RAG_TRY(salvage_is_gap(input, end, to, 0, &gap, g->err));
+            RAG_TRY(salvage_is_gap(g->job->input, end, to, 0, &gap, g->err));
+        if (gap && (status == RAG_OK || !last))
+            return RAG_OK;
+        stretch.from = end;
+        stretch.behind_row = 1;
+        stretch.may_be_none = last;
     } else {
         lightrag_row_abandon(g->job);
     }
-    if (saved && gap && (status == RAG_OK || !last))
-        return RAG_OK;
-    const uint64_t start = saved ? end : from;
-    const uint64_t least = SALVAGE_ROW_LEAST + (last ? strlen("\n  </graph>\n</graphml>\n") : 0);
-    RAG_TRY(salvage_has_hole(input, start, to, &hole, g->err));
     const enum XML_Error code = XML_GetErrorCode(g->parser);
-    const int cut = last && (code == XML_ERROR_NO_ELEMENTS || code == XML_ERROR_UNCLOSED_TOKEN ||
-                             code == XML_ERROR_PARTIAL_CHAR);
-    d->at_least |= hole || cut;
-    lightrag_damage_add(d, start, to - start, !saved || to - start >= least, "%s",
+    stretch.may_be_more =
+        last && (code == XML_ERROR_NO_ELEMENTS || code == XML_ERROR_UNCLOSED_TOKEN ||
+                 code == XML_ERROR_PARTIAL_CHAR);
+    return salvage_lose(&s->losses, &stretch,
                         status == RAG_OK ? "what is between two rows is damaged"
-                                         : salvage_why(g->err));
-    return RAG_OK;
+                                         : salvage_why(g->err),
+                        &ignored, g->err);
 }
 
-static rag_status salvage_rows(struct graph_reader *g, struct salvage_scan *scan)
+static rag_status salvage_rows(struct graph_salvage *s)
 {
+    struct graph_reader *g = s->g;
     struct lightrag_damage *d = &g->job->summary->damage;
     uint64_t at, next;
     int found;
-    RAG_TRY(salvage_scan_find(scan, &row_marks, &at, &found, g->err));
+    RAG_TRY(salvage_scan_find(&s->scan, &row_marks, &at, &found, g->err));
     if (!found) { /* no row, or none that can be told by its mark */
         const rag_status status = parse(g);
         if (!salvage_is_fault(status))
@@ -635,13 +658,14 @@ static rag_status salvage_rows(struct graph_reader *g, struct salvage_scan *scan
         d->at_least = 1;
         return lightrag_flush(g->job, g->err);
     }
-    RAG_TRY(salvage_head(g, scan, at));
+    RAG_TRY(salvage_head(s, at));
     while (found) {
-        salvage_scan_seek(scan, at + 1);
-        RAG_TRY(salvage_scan_find(scan, &row_marks, &next, &found, g->err));
-        RAG_TRY(salvage_row(g, at, next, !found));
+        salvage_scan_seek(&s->scan, at + 1);
+        RAG_TRY(salvage_scan_find(&s->scan, &row_marks, &next, &found, g->err));
+        RAG_TRY(salvage_row(s, at, next, !found));
         at = next;
     }
+    salvage_losses_end(&s->losses);
     lightrag_warn_count(g->job->summary, g->undeclared,
                         "key of attributes is not declared: its id became the name",
                         "keys of attributes are not declared: their ids became the names");
@@ -650,10 +674,19 @@ static rag_status salvage_rows(struct graph_reader *g, struct salvage_scan *scan
 
 static rag_status salvage(struct graph_reader *g)
 {
-    struct salvage_scan scan = { 0 };
-    RAG_TRY(salvage_scan_open(&scan, g->job->input, g->err));
-    const rag_status status = salvage_rows(g, &scan);
-    salvage_scan_close(&scan);
+    struct graph_salvage s = { .g = g,
+                               .losses = { .damage = &g->job->summary->damage,
+                                           .input = g->job->input,
+                                           .spelling = &graphml_spelling,
+                                           .count = count_rows,
+                                           .ctx = &s } };
+    rag_status status = salvage_scan_open(&s.scan, g->job->input, g->err);
+    if (status == RAG_OK)
+        status = graphml_counter_open(&s.counter, g->err);
+    if (status == RAG_OK)
+        status = salvage_rows(&s);
+    graphml_counter_close(s.counter);
+    salvage_scan_close(&s.scan);
     return status;
 }
 

@@ -8,11 +8,13 @@
  * In a region rows are read until the first fault. Behind it the next row is looked for: a name,
  * a colon and an opening brace from which members that are all objects follow each other up to the
  * end of the region. What is nested inside of a damaged row does not do that: its members are no
- * objects, or it ends with one brace too many. In a file that is one region a chain of members may
- * also end at the next fault, else one fault would hide all that is between it and the second.
+ * objects, or it ends with one brace too many. A chain may also end at the next fault, else one
+ * fault would hide all that is between it and the second: in a file with lines when its first brace
+ * is where the brace of a row is, in others when it leads past the fault before.
  *
  * A fault can make a row end too early (a comma becomes a brace). Where lines are indented this is
- * seen by the place of the brace, and the row is taken back. */
+ * seen by the place of the brace; elsewhere when that one byte explains all that follows. Such a row
+ * is taken back. How many rows were between two that were saved: salvage_losses.c. */
 #include <string.h>
 
 #include "core/limits.h"
@@ -24,6 +26,7 @@ enum { INDENT_MOST = 8 };
 struct kv_salvage {
     struct kv_reader *k;
     struct salvage_scan scan; /* for names behind a fault */
+    struct salvage_losses losses;
     rag_error why;
     int nested_layout;          /* of an old cache */
     size_t indent;              /* 0: the file has no lines of its own for rows */
@@ -43,11 +46,11 @@ static struct lightrag_damage *damage(const struct kv_salvage *s)
 
 /* ---- the layout of the file ------------------------------------------------------------------------ */
 
-static rag_status find_layout(struct kv_salvage *s, rag_error *err)
+/* *size: of the file, when it has no lines for rows: it was looked through for one then. */
+static rag_status find_layout(struct kv_salvage *s, uint64_t *size, rag_error *err)
 {
     const unsigned char *p;
     size_t n, indent = 2;
-    uint64_t at;
     int found = 0;
     RAG_TRY(salvage_scan_look(&s->scan, 64, &p, &n, err));
     const size_t start = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
@@ -65,20 +68,23 @@ static rag_status find_layout(struct kv_salvage *s, rag_error *err)
     memset(s->mark + 1, ' ', indent);
     memcpy(s->mark + 1 + indent, "\"", 2);
     const struct salvage_marks marks = { { s->mark }, { indent + 2 }, 1 };
-    RAG_TRY(salvage_scan_find(&s->scan, &marks, &at, &found, err));
+    RAG_TRY(salvage_scan_find(&s->scan, &marks, size, &found, err));
     s->indent = found ? indent : 0;
     return RAG_OK;
 }
 
-/* Whether the brace before `end` is where the brace of a row is. */
-static rag_status row_ends_at(const struct kv_salvage *s, uint64_t end, int *ends, rag_error *err)
+/* Whether the brace before `end` is where the brace of a row is: on a line of its own, or, of a row
+ * without members, behind the other brace. */
+enum row_end { TOO_EARLY, EMPTY_ROW, ROW_END };
+
+static rag_status row_ends_at(const struct kv_salvage *s, const struct lightrag_input *input,
+                              uint64_t end, enum row_end *ends, rag_error *err)
 {
     char bytes[INDENT_MOST + 2];
     const size_t want = s->indent + 2;
-    const struct lightrag_input *input = s->k->job->input;
     size_t have = 0;
-    *ends = !s->indent;
-    if (*ends || end < want)
+    *ends = s->indent ? TOO_EARLY : ROW_END;
+    if (!s->indent || end < want)
         return RAG_OK;
     while (have < want) {
         size_t n = 0;
@@ -87,8 +93,10 @@ static rag_status row_ends_at(const struct kv_salvage *s, uint64_t end, int *end
             return RAG_OK;
         have += n;
     }
-    *ends = memcmp(bytes + want - 2, "{}", 2) == 0 ||
-            (memcmp(bytes, s->mark, want - 1) == 0 && bytes[want - 1] == '}');
+    if (memcmp(bytes, s->mark, want - 1) == 0 && bytes[want - 1] == '}')
+        *ends = ROW_END;
+    else if (memcmp(bytes + want - 2, "{}", 2) == 0)
+        *ends = EMPTY_ROW;
     return RAG_OK;
 }
 
@@ -120,14 +128,26 @@ static rag_status is_mode(struct kv_salvage *s, uint64_t at, int *mode, rag_erro
     return status;
 }
 
-static void place_row(struct kv_salvage *s)
+/* The row that was read: into its place, or back when the damage has made it end too early. */
+static rag_status place_row(struct kv_salvage *s, int is_row, rag_error *err)
 {
     struct lightrag_batch *b = s->k->job->batch;
-    s->row_end = json_reader_offset(&s->k->json);
-    if (b->count) {
+    const uint64_t end = json_reader_offset(&s->k->json);
+    enum row_end ends = ROW_END;
+    if (is_row)
+        RAG_TRY(row_ends_at(s, s->k->job->input, end, &ends, err));
+    if (ends == TOO_EARLY) {
+        lightrag_row_take_back(s->k->job);
+        return rag_fail(err, RAG_E_CORRUPT, "byte %llu: the row ends too early",
+                        (unsigned long long)end - 1);
+    }
+    s->row_end = end;
+    s->last_saved = is_row;
+    if (is_row) {
         b->rows[b->count - 1].at = s->row;
         b->rows[b->count - 1].length = s->row_end - s->row;
     }
+    return RAG_OK;
 }
 
 /* Read rows from s->row_end on. *clean: all that is in the region was read, else s->why says why
@@ -136,7 +156,7 @@ static rag_status read_chain(struct kv_salvage *s, int *clean, rag_error *err)
 {
     struct kv_reader *k = s->k;
     enum json_event event;
-    int comma = 0, mode = 0;
+    int between = 0, mode = 0;
     rag_status status = RAG_OK;
     *clean = 0;
     for (;;) {
@@ -147,10 +167,10 @@ static rag_status read_chain(struct kv_salvage *s, int *clean, rag_error *err)
         status = is_mode(s, s->row, &mode, &s->why);
         if (status == RAG_OK)
             status = mode ? kv_read_mode(k, &s->why) : kv_read_row(k, &s->why);
+        if (status == RAG_OK)
+            status = place_row(s, !mode, &s->why);
         if (status != RAG_OK)
             break;
-        place_row(s);
-        s->last_saved = !mode;
     }
     if (status == RAG_OK)
         status = json_reader_next(&k->json, &event, &s->why);
@@ -159,9 +179,9 @@ static rag_status read_chain(struct kv_salvage *s, int *clean, rag_error *err)
         *clean = s->last;
     }
     if (salvage_is_fault(status)) {
-        const int out = json_reader_ran_out(&k->json, &comma);
+        const int out = json_reader_ran_out(&k->json, &between);
         s->fault = json_reader_offset(&k->json);
-        *clean = !s->last && comma;
+        *clean = !s->last && between && json_reader_depth(&k->json) == 1;
         s->truncated |= s->last && out;
         lightrag_row_abandon(k->job);
         return RAG_OK;
@@ -204,41 +224,76 @@ static int is_beginning(const unsigned char *p, size_t n)
     return i < n && p[i] == '{';
 }
 
+/* Whether the name at `at` stands further in than the name of a row, on a line of its own. */
+static rag_status is_further_in(const struct kv_salvage *s, uint64_t at, int *further,
+                                rag_error *err)
+{
+    char bytes[64];
+    const size_t want = at < sizeof bytes ? (size_t)at : sizeof bytes;
+    const struct lightrag_input *input = s->k->job->input;
+    size_t have = 0, got = 1, spaces = 0;
+    *further = 0;
+    while (s->indent && have < want && got) {
+        RAG_TRY(input->read_at(input->ctx, at - want + have, bytes + have, want - have, &got, err));
+        have += got;
+    }
+    while (spaces < have && bytes[have - 1 - spaces] == ' ')
+        spaces++;
+    *further = s->indent && spaces >= 2 * s->indent &&
+               (spaces == have || bytes[have - 1 - spaces] == '\n');
+    return RAG_OK;
+}
+
+/* What members follow each other from some place on. */
+struct chain {
+    uint64_t members, behind; /* objects; the place behind the last of them */
+    enum row_end ends;        /* of the first */
+    int closed;               /* the object that they are in ends behind them */
+};
+
+/* Members that are objects, up to one that is none, or a fault. */
+static rag_status follow(struct kv_salvage *s, struct json_reader *r, struct chain *c,
+                         rag_error *why)
+{
+    enum json_event event;
+    for (;;) {
+        RAG_TRY(json_reader_next(r, &event, why));
+        c->closed = event == JSON_EVENT_OBJECT_END;
+        if (c->closed)
+            return json_reader_next(r, &event, why);
+        RAG_TRY(json_reader_next(r, &event, why));
+        if (event != JSON_EVENT_OBJECT)
+            return RAG_OK;
+        RAG_TRY(json_reader_skip(r, why));
+        c->behind = json_reader_offset(r);
+        if (!c->members++)
+            RAG_TRY(row_ends_at(s, s->k->job->input, c->behind, &c->ends, why));
+        if (c->ends == TOO_EARLY)
+            return RAG_OK; /* nested in something */
+    }
+}
+
 /* Whether rows begin at `at`; if not, *behind is where nothing can be found before. */
 static rag_status probe(struct kv_salvage *s, uint64_t at, int *good, uint64_t *behind,
                         rag_error *err)
 {
     struct salvage_region region = SALVAGE_REGION(s->k->job->input, at, s->end);
+    struct chain c = { .behind = at + 1, .ends = TOO_EARLY };
     struct json_reader r = { 0 };
     rag_error why = RAG_ERROR_INIT;
-    enum json_event event = JSON_EVENT_KEY;
-    int comma = 0;
-    uint64_t members = 0;
-    *behind = at + 1;
-    *good = 0;
+    int between = 0;
     RAG_TRY(json_reader_open_inside(&r, "", salvage_fill, &region, at, "{", err));
-    rag_status status;
-    for (;;) {
-        status = json_reader_next(&r, &event, &why);
-        if (status != RAG_OK || event != JSON_EVENT_KEY)
-            break;
-        status = json_reader_next(&r, &event, &why);
-        if (status == RAG_OK && event == JSON_EVENT_OBJECT)
-            status = json_reader_skip(&r, &why);
-        else if (status == RAG_OK)
-            break;
-        if (status != RAG_OK)
-            break;
-        members++;
-        *behind = json_reader_offset(&r);
-    }
-    if (status == RAG_OK && event == JSON_EVENT_OBJECT_END) {
-        status = json_reader_next(&r, &event, &why);
-        *good = status == RAG_OK && s->last;
+    const rag_status status = follow(s, &r, &c, &why);
+    *behind = c.behind;
+    *good = 0;
+    if (c.closed) {
+        *good = status == RAG_OK && s->last && c.ends != TOO_EARLY;
     } else if (salvage_is_fault(status)) {
-        (void)json_reader_ran_out(&r, &comma);
-        *good = (!s->last && comma) ||
-                (!s->indent && members && !s->truncated && json_reader_offset(&r) != s->fault);
+        (void)json_reader_ran_out(&r, &between);
+        const int to_the_next = !s->last && between && json_reader_depth(&r) == 1;
+        const int past_the_fault =
+            s->indent || (!s->truncated && json_reader_offset(&r) != s->fault);
+        *good = (to_the_next && c.ends != TOO_EARLY) || (c.ends == ROW_END && past_the_fault);
     }
     json_reader_close(&r);
     if (status == RAG_OK || salvage_is_fault(status))
@@ -267,48 +322,81 @@ static rag_status next_row(struct kv_salvage *s, uint64_t from, uint64_t *at, in
         RAG_TRY(salvage_scan_look(&s->scan, LIMIT_SALVAGE_NAME_BYTES, &p, &n, err));
         uint64_t behind = *at + 1;
         *found = 0;
-        if (is_beginning(p, n))
-            RAG_TRY(probe(s, *at, found, &behind, err));
+        if (is_beginning(p, n)) {
+            int further;
+            RAG_TRY(is_further_in(s, *at, &further, err));
+            if (!further)
+                RAG_TRY(probe(s, *at, found, &behind, err));
+        }
         if (*found)
             return RAG_OK;
         salvage_scan_seek(&s->scan, behind);
     }
 }
 
-/* In a file without lines: so much follows the end of the row at once that it is not only what
- * separates two rows. */
-static int was_cut_short(const struct kv_salvage *s, uint64_t next)
+/* ---- what is lost ---------------------------------------------------------------------------------- */
+
+/* A salvage_count_fn; the place behind the last region is the end of the file. */
+static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint64_t from,
+                             uint64_t to, int behind_row, struct salvage_count *out, rag_error *err)
 {
-    return !s->indent && s->last_saved && s->fault == s->row_end && !s->truncated &&
-           next - s->row_end >= SALVAGE_ROW_LEAST;
+    const struct kv_salvage *s = ctx;
+    const int to_the_end = s->last && to == s->end;
+    struct salvage_region region = SALVAGE_REGION(input, from, to);
+    struct json_reader r = { 0 };
+    rag_error why = RAG_ERROR_INIT;
+    enum json_event event;
+    enum row_end ends = ROW_END;
+    int between = 0;
+    *out = (struct salvage_count){ 0 };
+    RAG_TRY(
+        json_reader_open_inside(&r, "", salvage_fill, &region, from, behind_row ? "{," : "{", err));
+    rag_status status = json_reader_next(&r, &event, &why);
+    while (status == RAG_OK && event == JSON_EVENT_KEY) {
+        status = json_reader_next(&r, &event, &why);
+        out->odd += status == RAG_OK && event != JSON_EVENT_OBJECT;
+        if (status == RAG_OK)
+            status = json_reader_skip(&r, &why);
+        if (status == RAG_OK && event == JSON_EVENT_OBJECT)
+            status = row_ends_at(s, input, json_reader_offset(&r), &ends, &why);
+        if (status == RAG_OK && ends == TOO_EARLY)
+            status = rag_fail(&why, RAG_E_CORRUPT, "the row ends too early");
+        out->rows += status == RAG_OK;
+        if (status == RAG_OK)
+            status = json_reader_next(&r, &event, &why);
+    }
+    if (status == RAG_OK && to_the_end) /* the object has ended: and the file? */
+        status = json_reader_next(&r, &event, &why);
+    if (salvage_is_fault(status))
+        out->cut = json_reader_ran_out(&r, &between);
+    out->whole = to_the_end ? status == RAG_OK : between && json_reader_depth(&r) == 1;
+    out->fault = json_reader_offset(&r);
+    json_reader_close(&r);
+    if (status == RAG_OK || salvage_is_fault(status))
+        return RAG_OK;
+    if (err)
+        *err = why;
+    return status;
 }
 
 /* Put down what is between the last whole row and `next`. */
 static rag_status note(struct kv_salvage *s, uint64_t next, int found, rag_error *err)
 {
+    const struct lightrag_batch *b = s->k->job->batch;
     const int in_row = s->row > s->row_end || (s->row == s->row_end && !s->last_saved);
-    uint64_t from = in_row ? s->row : s->row_end, lost = 1;
-    int ends = 1, hole = 0;
-    if (s->last_saved && s->row_end > from)
-        from = s->row_end;
-    if (s->last_saved)
-        RAG_TRY(row_ends_at(s, s->row_end, &ends, err));
-    if (!in_row && was_cut_short(s, next))
-        ends = 0;
-    if (!ends &&
-        s->k->job->batch
-            ->count) { /* its end is not the end of a row: it was cut short by the damage */
-        struct lightrag_batch *b = s->k->job->batch;
-        from = b->rows[b->count - 1].at;
+    const struct salvage_stretch stretch = {
+        .from = in_row ? s->row : s->row_end,
+        .to = next,
+        .behind_row = !in_row,
+        .row = b->count ? b->rows[b->count - 1].at : 0,
+        .may_be_short = !in_row && s->last_saved && b->count,
+        .may_be_more = s->last && !found && s->truncated,
+        .may_be_none = !in_row && !json_reader_depth(&s->k->json),
+    };
+    int taken_back = 0;
+    RAG_TRY(salvage_lose(&s->losses, &stretch, salvage_why_at(&s->why), &taken_back, err));
+    if (taken_back)
         lightrag_row_take_back(s->k->job);
-    } else if (!in_row && next - from < SALVAGE_ROW_LEAST + s->indent + 1) {
-        lost = 0;
-    }
-    if (!in_row && ends && s->last && !found && s->truncated)
-        lost = 0;
-    RAG_TRY(salvage_has_hole(s->k->job->input, from, next, &hole, err));
-    damage(s)->at_least |= hole;
-    lightrag_damage_add(damage(s), from, next - from, lost, "%s", salvage_why_at(&s->why));
     return RAG_OK;
 }
 
@@ -330,35 +418,27 @@ static rag_status salvage_region(struct kv_salvage *s, uint64_t start, uint64_t 
         RAG_TRY(next_row(s, from == at ? at + 1 : from, &at, &found, err));
         RAG_TRY(note(s, at, found, err));
     }
-    damage(s)->at_least |= last && s->truncated;
     return RAG_OK;
 }
 
-/* What is before the first row. */
-static rag_status salvage_head(struct kv_salvage *s, uint64_t end, int last, rag_error *err)
+/* The first region begins with the brace of the file. */
+static rag_status salvage_first(struct kv_salvage *s, uint64_t end, int last, rag_error *err)
 {
     const unsigned char *p;
-    size_t n;
-    uint64_t at = 0, lost = 0;
-    int found = 0, gap = 0;
+    size_t n, i = 0;
+    int ignored;
     salvage_scan_seek(&s->scan, 0);
-    RAG_TRY(salvage_scan_look(&s->scan, 3, &p, &n, err));
-    const uint64_t start = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    s->end = end;
-    s->last = last;
-    s->last_saved = 0;
-    if (!last) {
-        RAG_TRY(salvage_is_gap(s->k->job->input, start, end, '{', &gap, err));
-        if (gap)
-            return RAG_OK;
-    } else if (n > start && p[start] == '{') {
-        return salvage_region(s, start + 1, end, 1, err);
+    RAG_TRY(salvage_scan_look(&s->scan, 4096, &p, &n, err));
+    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+        i = 3;
+    while (i + 1 < n && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t'))
+        i++;
+    if (p[i] != '{') {
+        const struct salvage_stretch brace = { .to = i + 1, .may_be_none = 1 };
+        RAG_TRY(salvage_lose(&s->losses, &brace, "the file does not begin with an object", &ignored,
+                             err));
     }
-    RAG_TRY(next_row(s, 0, &at, &found, err));
-    lost = at >= SALVAGE_ROW_LEAST + s->indent + 2;
-    damage(s)->at_least |= last && !found;
-    lightrag_damage_add(damage(s), 0, at, lost, "the file does not begin with an object");
-    return found ? salvage_region(s, at, end, last, err) : RAG_OK;
+    return salvage_region(s, i + 1, end, last, err);
 }
 
 static rag_status salvage_regions(struct kv_salvage *s, rag_error *err)
@@ -373,7 +453,7 @@ static rag_status salvage_regions(struct kv_salvage *s, rag_error *err)
     while (status == RAG_OK) {
         const uint64_t end = found ? next + 1 + s->indent : next;
         if (first)
-            status = salvage_head(s, end, !found, err);
+            status = salvage_first(s, end, !found, err);
         else
             status = salvage_region(s, start, end, !found, err);
         first = 0;
@@ -400,6 +480,8 @@ static rag_status find_nested_layout(struct kv_salvage *s, rag_error *err)
         status = json_reader_next(&r, &event, &s->why);
     s->nested_layout =
         status == RAG_OK && event == JSON_EVENT_KEY && !kv_is_flat_key(json_reader_text(&r));
+    if (s->nested_layout)
+        s->losses.count = NULL; /* a mode is any number of rows */
     json_reader_close(&r);
     if (status != RAG_OK && !salvage_is_fault(status) && err)
         *err = s->why;
@@ -409,6 +491,7 @@ static rag_status find_nested_layout(struct kv_salvage *s, rag_error *err)
 static rag_status salvage_file(struct kv_salvage *s, rag_error *err)
 {
     const unsigned char *p;
+    uint64_t size;
     size_t n;
     RAG_TRY(salvage_scan_look(&s->scan, 1, &p, &n, err));
     if (!n) {
@@ -417,18 +500,25 @@ static rag_status salvage_file(struct kv_salvage *s, rag_error *err)
         return RAG_OK;
     }
     RAG_TRY(find_nested_layout(s, err));
-    RAG_TRY(find_layout(s, err));
+    RAG_TRY(find_layout(s, &size, err));
     if (s->indent)
         RAG_TRY(salvage_regions(s, err));
     else
-        RAG_TRY(salvage_head(s, SALVAGE_TO_THE_END, 1, err));
+        RAG_TRY(salvage_first(s, size, 1, err));
+    salvage_losses_end(&s->losses);
     return lightrag_flush(s->k->job, err);
 }
 
 rag_status kv_salvage(struct kv_reader *k, rag_error *err)
 {
     const rag_error none = RAG_ERROR_INIT;
-    struct kv_salvage s = { .k = k, .why = none };
+    struct kv_salvage s = { .k = k,
+                            .why = none,
+                            .losses = { .damage = &k->job->summary->damage,
+                                        .input = k->job->input,
+                                        .spelling = &salvage_json,
+                                        .count = count_rows,
+                                        .ctx = &s } };
     rag_status status = salvage_scan_open(&s.scan, k->job->input, err);
     if (status == RAG_OK)
         status = salvage_file(&s, err);

@@ -17,9 +17,15 @@ enum { SAMPLE = 100 };
 
 static const struct salvage_marks records = { { "{\"__id__\"" }, { 9 }, 1 };
 
+static const char *const words[] = { "\"data\": [", "\"embedding_dim\": ", "{\"__id__\": \"",
+                                     NULL };
+
 struct nano_salvage {
     struct nano_reader *n;
     struct salvage_scan scan;
+    struct salvage_losses losses;
+    uint64_t losses_index; /* of the first row in the last stretch of them */
+    int last;              /* no record is behind this one */
     rag_error why;
     uint32_t sizes[SAMPLE]; /* dimensions of the first records */
     size_t sampled;
@@ -103,6 +109,100 @@ static rag_status find_dimension(struct nano_salvage *s, uint32_t *dimension, ra
     return RAG_OK;
 }
 
+/* ---- what is lost ---------------------------------------------------------------------------------- */
+
+/* From the beginning of the file into the array of the rows. */
+static rag_status enter_data(struct json_reader *r, enum json_event *event, rag_error *why)
+{
+    RAG_TRY(json_reader_next(r, event, why));
+    if (*event != JSON_EVENT_OBJECT)
+        return rag_fail(why, RAG_E_CORRUPT, "the file is not an object");
+    for (;;) {
+        RAG_TRY(json_reader_next(r, event, why));
+        if (*event != JSON_EVENT_KEY)
+            return rag_fail(why, RAG_E_CORRUPT, "the file has no \"data\"");
+        const int is_data = slice_is(json_reader_text(r), "data");
+        RAG_TRY(json_reader_next(r, event, why));
+        if (is_data && *event == JSON_EVENT_ARRAY)
+            return RAG_OK;
+        RAG_TRY(json_reader_skip(r, why));
+    }
+}
+
+/* Elements that are objects, up to the end of the array and what must follow it. */
+static rag_status count_elements(struct json_reader *r, struct salvage_count *out, rag_error *why)
+{
+    enum json_event event;
+    for (;;) {
+        RAG_TRY(json_reader_next(r, &event, why));
+        if (event != JSON_EVENT_OBJECT)
+            break;
+        RAG_TRY(json_reader_skip(r, why));
+        out->rows++;
+    }
+    if (event != JSON_EVENT_ARRAY_END)
+        return rag_fail(why, RAG_E_CORRUPT, "a row is not an object");
+    RAG_TRY(json_reader_next(r, &event, why));
+    if (event == JSON_EVENT_OBJECT_END)
+        RAG_TRY(json_reader_next(r, &event, why));
+    out->whole = 1;
+    return RAG_OK;
+}
+
+/* A salvage_count_fn. Behind the last record the array must end, wherever `to` is. */
+static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint64_t from,
+                             uint64_t to, int behind_row, struct salvage_count *out, rag_error *err)
+{
+    const struct nano_salvage *s = ctx;
+    struct salvage_region region = SALVAGE_REGION(input, from, s->last ? SALVAGE_TO_THE_END : to);
+    struct json_reader r = { 0 };
+    rag_error why = RAG_ERROR_INIT;
+    enum json_event event;
+    rag_status status = RAG_OK;
+    int between = 0, entered;
+    *out = (struct salvage_count){ 0 };
+    if (from)
+        RAG_TRY(json_reader_open_inside(&r, "", salvage_fill, &region, from,
+                                        behind_row ? "{[," : "{[", err));
+    else
+        RAG_TRY(json_reader_open(&r, "", salvage_fill, &region, err));
+    if (!from)
+        status = enter_data(&r, &event, &why);
+    entered = status == RAG_OK;
+    if (status == RAG_OK)
+        status = count_elements(&r, out, &why);
+    if (salvage_is_fault(status)) {
+        out->cut = json_reader_ran_out(&r, &between);
+        out->whole = !s->last && entered && between && json_reader_depth(&r) == 2;
+    } else if (status == RAG_OK) {
+        out->whole = s->last;
+    }
+    out->fault = json_reader_offset(&r);
+    json_reader_close(&r);
+    if (status == RAG_OK || salvage_is_fault(status))
+        return RAG_OK;
+    if (err)
+        *err = why;
+    return status;
+}
+
+/* Put a stretch down, and count its rows in: the rows behind it have their places in the matrix. */
+static rag_status lose(struct nano_salvage *s, const struct salvage_stretch *stretch,
+                       rag_error *err)
+{
+    struct nano_reader *n = s->n;
+    int taken_back = 0;
+    const int goes_on = s->losses.open && !s->losses.exact && s->losses.to == stretch->from;
+    RAG_TRY(salvage_lose(&s->losses, stretch, salvage_why_at(&s->why), &taken_back, err));
+    if (taken_back)
+        lightrag_row_take_back(n->job);
+    if (!goes_on || s->losses.exact)
+        s->losses_index = n->index - (uint64_t)taken_back;
+    n->index = s->losses_index + s->losses.rows;
+    n->index_unknown |= !s->losses.exact;
+    return RAG_OK;
+}
+
 /* ---- before and behind the records ----------------------------------------------------------------- */
 
 /* Members of the file up to the first record, or from behind the last. *whole: nothing is wrong. */
@@ -150,6 +250,7 @@ static rag_status read_members(struct nano_salvage *s, struct json_reader *r, ui
 static rag_status read_head(struct nano_salvage *s, uint64_t end, int found, rag_error *err)
 {
     const uint64_t to = found ? end : SALVAGE_TO_THE_END;
+    const struct salvage_stretch head = { .to = end, .may_be_none = 1 };
     struct salvage_region region = SALVAGE_REGION(s->n->job->input, 0, to);
     struct json_reader r = { 0 };
     uint32_t said = 0, sampled = 0;
@@ -161,9 +262,11 @@ static rag_status read_head(struct nano_salvage *s, uint64_t end, int found, rag
     json_reader_close(&r);
     RAG_TRY(status);
     s->n->dimension = sampled ? sampled : said;
+    if (!whole && found)
+        return lose(s, &head, err);
     if (!whole) {
         lightrag_damage_add(damage(s), 0, end, 0, "%s", salvage_why_at(&s->why));
-        damage(s)->at_least |= !found;
+        damage(s)->at_least = 1;
     } else if (said && sampled && said != sampled) {
         lightrag_damage_add(damage(s), 0, end, 0,
                             "\"embedding_dim\" is %u, but the rows have %u elements", said,
@@ -172,48 +275,52 @@ static rag_status read_head(struct nano_salvage *s, uint64_t end, int found, rag
     return RAG_OK;
 }
 
-/* The end of the file, from behind the last record. */
-static rag_status read_tail(struct nano_salvage *s, uint64_t from, uint64_t size, rag_error *err)
+/* Whether the reader of the last record stands before the end of the rows, and more members or the
+ * end of the file behind it. *end: it is the end of the file. */
+static rag_status rows_end(struct nano_salvage *s, int *end)
 {
-    uint32_t ignored = 0;
-    int whole = 0;
+    struct json_reader *r = &s->n->json;
     enum json_event event;
-    /* the reader of the last record stands there */
-    rag_status status = json_reader_next(&s->n->json, &event, &s->why);
-    if (status == RAG_OK && event != JSON_EVENT_ARRAY_END)
-        status = rag_fail(&s->why, RAG_E_CORRUPT, "not the end of the rows");
-    const int in_data = status != RAG_OK;
-    if (status == RAG_OK)
+    RAG_TRY(json_reader_next(r, &event, &s->why));
+    if (event != JSON_EVENT_ARRAY_END)
+        return rag_fail(&s->why, RAG_E_CORRUPT, "not the end of the rows");
+    RAG_TRY(json_reader_next(r, &event, &s->why));
+    *end = event == JSON_EVENT_OBJECT_END;
+    if (*end)
+        return json_reader_next(r, &event, &s->why);
+    RAG_TRY(json_reader_next(r, &event, &s->why));
+    return json_reader_skip(r, &s->why);
+}
+
+/* The end of the file, from behind the last record, which begins at `row`. */
+static rag_status read_tail(struct nano_salvage *s, uint64_t row, uint64_t from, uint64_t size,
+                            rag_error *err)
+{
+    const struct salvage_stretch tail = {
+        .from = from, .to = size, .behind_row = 1, .row = row, .may_be_short = 1, .may_be_none = 1
+    };
+    struct salvage_count rows;
+    uint32_t ignored = 0;
+    int whole = 0, end = 0;
+    rag_status status = rows_end(s, &end);
+    if (status == RAG_OK && !end)
         RAG_TRY(read_members(s, &s->n->json, SALVAGE_TO_THE_END, 1, &ignored, &whole, err));
     RAG_TRY(settle(s, status, err));
-    if (whole)
+    if (whole || (status == RAG_OK && end))
         return RAG_OK;
-    damage(s)->at_least |= in_data;
-    lightrag_damage_add(damage(s), from, size - from, 0, "%s%s",
-                        in_data ? "" : "behind the rows: ", salvage_why_at(&s->why));
+    /* are the rows at their end there, and the damage is behind it? */
+    RAG_TRY(count_rows(s, s->n->job->input, from, size, 1, &rows, err));
+    if (!rows.whole || rows.rows)
+        return lose(s, &tail, err);
+    lightrag_damage_add(damage(s), from, size - from, 0, "behind the rows: %s",
+                        salvage_why_at(&s->why));
     return RAG_OK;
 }
 
 /* ---- records --------------------------------------------------------------------------------------- */
 
-/* Bytes that are in the way between the end of a record and the next. */
-static rag_status note_gap(struct nano_salvage *s, uint64_t from, uint64_t to, rag_error *err)
-{
-    int hole = 0;
-    const int row = to - from >= SALVAGE_ROW_LEAST;
-    RAG_TRY(salvage_has_hole(s->n->job->input, from, to, &hole, err));
-    damage(s)->at_least |= hole;
-    s->n->index_unknown |= hole;
-    s->n->index += (uint64_t)row;
-    lightrag_damage_add(damage(s), from, to - from, (uint64_t)row,
-                        row ? "the beginning of a row is damaged"
-                            : "what separates two rows is damaged");
-    return RAG_OK;
-}
-
-/* Behind a last record that is broken there may be the matrix: the record ends where "matrix" or the
- * end of the array is. */
-static rag_status end_of_broken(struct nano_salvage *s, uint64_t from, uint64_t *end, int *cut,
+/* Behind a last record that is broken there may be the matrix: the record ends before it. */
+static rag_status end_of_broken(struct nano_salvage *s, uint64_t from, uint64_t *end,
                                 rag_error *err)
 {
     static const struct salvage_marks ends = { { "}], \"matrix\"", "}],\"matrix\"" },
@@ -223,7 +330,6 @@ static rag_status end_of_broken(struct nano_salvage *s, uint64_t from, uint64_t 
     salvage_scan_seek(&s->scan, from);
     RAG_TRY(salvage_scan_find(&s->scan, &ends, end, &found, err));
     *end += (uint64_t)found;
-    *cut = !found;
     return RAG_OK;
 }
 
@@ -233,8 +339,10 @@ static rag_status salvage_record(struct nano_salvage *s, uint64_t from, uint64_t
     struct nano_reader *n = s->n;
     struct salvage_region region =
         SALVAGE_REGION(n->job->input, from, last ? SALVAGE_TO_THE_END : to);
+    struct salvage_stretch stretch = { .from = from, .to = to };
     enum json_event event;
-    int gap = 0, hole = 0, cut = 0;
+    int gap = 0;
+    s->last = last;
     n->replaced += json_reader_replaced(&n->json);
     json_reader_close(&n->json);
     n->json = (struct json_reader){ 0 };
@@ -244,25 +352,27 @@ static rag_status salvage_record(struct nano_salvage *s, uint64_t from, uint64_t
     if (status == RAG_OK)
         status = nano_read_row(n, &s->why);
     RAG_TRY(settle(s, status, err));
-    const uint64_t end = json_reader_offset(&n->json);
-    n->index++;
     if (status == RAG_OK) {
         struct lightrag_batch *b = n->job->batch;
+        const uint64_t end = json_reader_offset(&n->json);
+        n->index++;
         b->rows[b->count - 1].at = from;
         b->rows[b->count - 1].length = end - from;
         if (last)
-            return read_tail(s, end, to, err);
+            return read_tail(s, from, end, to, err);
         RAG_TRY(salvage_is_gap(n->job->input, end, to, ',', &gap, err));
-        return gap ? RAG_OK : note_gap(s, end, to, err);
+        if (gap)
+            return RAG_OK;
+        (void)rag_fail(&s->why, RAG_E_CORRUPT, "not what is between two rows");
+        stretch = (struct salvage_stretch){
+            .from = end, .to = to, .behind_row = 1, .row = from, .may_be_short = 1
+        };
+    } else {
+        lightrag_row_abandon(n->job);
+        if (last)
+            RAG_TRY(end_of_broken(s, from, &stretch.to, err));
     }
-    lightrag_row_abandon(n->job);
-    if (last)
-        RAG_TRY(end_of_broken(s, from, &to, &cut, err));
-    RAG_TRY(salvage_has_hole(n->job->input, from, to, &hole, err));
-    n->index_unknown |= hole;
-    damage(s)->at_least |= hole || cut;
-    lightrag_damage_add(damage(s), from, to - from, 1, "%s", salvage_why_at(&s->why));
-    return RAG_OK;
+    return lose(s, &stretch, err);
 }
 
 static rag_status salvage_file(struct nano_salvage *s, rag_error *err)
@@ -286,13 +396,22 @@ static rag_status salvage_file(struct nano_salvage *s, rag_error *err)
         RAG_TRY(salvage_record(s, start, next, !found, err));
         start = next;
     }
+    salvage_losses_end(&s->losses);
     return RAG_OK;
 }
 
 rag_status nano_salvage(struct nano_reader *n, rag_error *err)
 {
     const rag_error none = RAG_ERROR_INIT;
-    struct nano_salvage s = { .n = n, .why = none };
+    struct salvage_spelling spelling = salvage_json;
+    spelling.words = words;
+    struct nano_salvage s = { .n = n,
+                              .why = none,
+                              .losses = { .damage = &n->job->summary->damage,
+                                          .input = n->job->input,
+                                          .spelling = &spelling,
+                                          .count = count_rows,
+                                          .ctx = &s } };
     rag_status status = salvage_scan_open(&s.scan, n->job->input, err);
     if (status == RAG_OK)
         status = salvage_file(&s, err);

@@ -141,26 +141,6 @@ rag_status salvage_is_gap(const struct lightrag_input *input, uint64_t from, uin
     return RAG_OK;
 }
 
-rag_status salvage_has_hole(const struct lightrag_input *input, uint64_t from, uint64_t to,
-                            int *hole, rag_error *err)
-{
-    size_t run = 0;
-    *hole = 0;
-    while (from < to) {
-        char bytes[4096];
-        size_t n = to - from < sizeof bytes ? (size_t)(to - from) : sizeof bytes;
-        RAG_TRY(input->read_at(input->ctx, from, bytes, n, &n, err));
-        if (!n)
-            break;
-        for (size_t i = 0; i < n; i++) {
-            run = bytes[i] ? 0 : run + 1;
-            *hole |= run >= SALVAGE_ROW_LEAST;
-        }
-        from += n;
-    }
-    return RAG_OK;
-}
-
 /* ---- failures -------------------------------------------------------------------------------------- */
 
 int salvage_is_fault(rag_status status)
