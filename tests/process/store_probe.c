@@ -11,6 +11,7 @@
  *   join H, ready H, leave H, incr H N   the shared namespace "s"; incr: key "n" by compare and swap
  *   mark N                   a system call that strace can find again (getpriority)
  *   defer H PREFIX N         embed H MS CONCURRENCY       pending H         droppending H
+ *   all H KEY            seen H KEY            in all kinds of store: store_probe_rows.c
  *   threads H T N, flushes H T, mixed H WRITERS READERS MS, orders URL, fork H, forks H T, hold H
  * H is a number; KEY, TEXT, ... have no blanks. All values are in namespace "n". */
 #include "store_probe.h"
@@ -415,6 +416,10 @@ static void command(char *words[WORDS])
         do_defer(h, words[2], (int)number(words[3]));
     else if (is(name, "embed"))
         do_embed(h, (unsigned)number(words[2]), (unsigned)number(words[3]));
+    else if (is(name, "all"))
+        do_all(h, words[2]);
+    else if (is(name, "seen"))
+        do_seen(h, words[2]);
     else if (is(name, "orders"))
         do_orders(words[1]);
     else if (is(name, "forks"))

@@ -32,6 +32,10 @@ void do_fork(struct handle *h);
 void do_fork_busy(struct handle *h, int threads);
 void do_fork_hold(struct handle *h);
 
+/* store_probe_rows.c */
+void do_all(struct handle *h, const char *key);
+void do_seen(struct handle *h, const char *key);
+
 /* store_probe_pending.c */
 void do_defer(struct handle *h, const char *prefix, int count);
 void do_embed(struct handle *h, unsigned sleep_ms, unsigned concurrency);
