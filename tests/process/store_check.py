@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def connect(store):
-    return contextlib.closing(sqlite3.connect(f"file:{Path(store) / 'ragstore.db'}?mode=rw", uri=True))
+    return contextlib.closing(sqlite3.connect(f"{(Path(store) / 'ragstore.db').resolve().as_uri()}?mode=rw", uri=True))
 
 
 def check(store):

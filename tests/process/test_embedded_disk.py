@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from preload import preload
@@ -317,12 +318,14 @@ def test_twelve_flushes_cost_one_sync(tmp_path):
     assert counts == [2, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("name", ["store", "a#b%20\u00fc", "/slashes"])
 @pytest.mark.parametrize("lose", [["-shm"], ["-shm", "-wal"], []])
-def test_read_only_medium(small_disk, lose):
+def test_read_only_medium(small_disk, lose, name):
     """Mounted read-only after the writer was killed: with a log and its index, without the index, without both."""
-    store = small_disk / "store"
+    folder = f"/{small_disk}{name}" if name.startswith("/") else f"{small_disk}/{name}"
+    store = Path(folder)
     with Probe() as probe:
-        probe.open(store)
+        probe.open(folder)
         probe.ask("put", 0, "a", "x")
         probe.kill()
     if "-wal" in lose:
@@ -331,7 +334,7 @@ def test_read_only_medium(small_disk, lose):
         (store / f"ragstore.db{suffix}").unlink(missing_ok=True)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with Probe() as probe:
-        probe.open(store, READ_ONLY)
+        probe.open(folder, READ_ONLY)
         assert probe.ask("get", 0, "a") == 'value {"v":"x"}'
         with pytest.raises(Failed) as failure:
             probe.ask("put", 0, "a", "y")

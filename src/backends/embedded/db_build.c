@@ -162,7 +162,7 @@ static rag_status new_build(const char *directory, struct build **out, rag_error
         build->lock_fd = -1;
         unsigned random;
         sqlite3_randomness(sizeof random, &random);
-        char name[sizeof BUILD_PREFIX + 40];
+        char name[BUILD_NAME_MAX];
         (void)snprintf(name, sizeof name, BUILD_PREFIX "%ld-%08x", (long)getpid(), random);
         build->path = os_join(directory, name);
         int again = 0;

@@ -234,7 +234,8 @@ static int is_still(const struct db *db, const char *path)
            os_calls.access(db->directory, W_OK) != 0 && errno == EROFS;
 }
 
-/* "file:" and the path, escaped, as what never changes: there is no log. 0: not so. */
+/* The path as a URI, as what never changes: there is no log. 0: not so. An absolute path gets an
+ * empty authority before it, or one that begins with two slashes would be taken for a host. */
 static int still_uri(const char *path, char *out, size_t size)
 {
     static const char hex[] = "0123456789ABCDEF";
@@ -242,7 +243,7 @@ static int still_uri(const char *path, char *out, size_t size)
     size_t n = (size_t)snprintf(out, size, "%s-wal", path);
     if (n >= size || os_calls.stat(out, &st) == 0)
         return 0;
-    n = (size_t)snprintf(out, size, "file:");
+    n = (size_t)snprintf(out, size, *path == '/' ? "file://" : "file:");
     for (const char *p = path; *p; p++) {
         if (n + 16 > size)
             return 0;

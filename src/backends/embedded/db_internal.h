@@ -41,6 +41,7 @@ enum {
 #define DB_FILE "ragstore.db"
 #define LOCK_FILE "ragstore.lock"
 #define BUILD_PREFIX "ragstore.db.build-"
+enum { BUILD_NAME_MAX = sizeof BUILD_PREFIX + 40 }; /* "<pid>-<8 hex digits>" follows */
 
 struct connection {
     struct db_conn base;    /* first: the two are cast to each other */
@@ -155,6 +156,8 @@ rag_status db_check_build(struct db *db, rag_error *err); /* RAG_OK when not spo
 /* ---- db_open.c ---- */
 /* RAG_E_UNSUPPORTED for a network file system. */
 rag_status db_check_file_system(const char *directory, rag_error *err);
+/* RAG_E_INVALID when SQLite cannot open a file whose name in `directory` has `name_bytes` bytes. */
+rag_status db_check_length(const char *directory, size_t name_bytes, rag_error *err);
 
 /* ---- db_upgrade.c ---- */
 /* Bring a store of an older format up to SCHEMA_VERSION; the writer is connected, no turn held. */

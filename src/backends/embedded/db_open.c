@@ -8,7 +8,9 @@
  * After fork() a handle must not be used in the child, nor closed: its descriptors are closed there
  * already (core/os.c) and their numbers may mean other files. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -103,6 +105,23 @@ rag_status db_check_file_system(const char *directory, rag_error *err)
                         "%s is on a network file system (%s), on which a store cannot be shared "
                         "safely: use a local disk",
                         directory, name);
+    return RAG_OK;
+}
+
+/* SQLite's unix layer has buffers of this size for absolute paths without symbolic links, the names
+ * of the log and of the journal included, and answers to a longer one only that it cannot open it. */
+enum { SQLITE_PATH_BYTES = 512, SQLITE_SUFFIX_BYTES = 8 };
+
+rag_status db_check_length(const char *directory, size_t name_bytes, rag_error *err)
+{
+    char path[PATH_MAX];
+    if (!realpath(directory, path))
+        return rag_fail_errno(err, errno, "find %s", directory);
+    const size_t bytes = strlen(path) + 1 + name_bytes + SQLITE_SUFFIX_BYTES;
+    if (bytes > SQLITE_PATH_BYTES)
+        return rag_fail(err, RAG_E_INVALID,
+                        "the absolute path of the store is %zu bytes too long: %s",
+                        bytes - SQLITE_PATH_BYTES, directory);
     return RAG_OK;
 }
 
@@ -251,6 +270,7 @@ static rag_status open_existing_only(struct db *db, const rag_context *ctx, rag_
     if (!found)
         return no_store(db, err);
     RAG_TRY(db_check_file_system(db->directory, err));
+    RAG_TRY(db_check_length(db->directory, strlen(DB_FILE), err));
     if (db->read_only)
         return connect_reader(db, ctx, err);
     RAG_TRY(open_gate(db, err));
@@ -265,6 +285,8 @@ static rag_status open_or_create(struct db *db, const rag_context *ctx, rag_erro
     RAG_TRY(os_make_directories(db->directory, err));
     RAG_TRY(db_check_file_system(db->directory, err));
     RAG_TRY(look(db, &found, err));
+    const int is_made = !found || db->flags & RAG_OPEN_BUILD;
+    RAG_TRY(db_check_length(db->directory, is_made ? BUILD_NAME_MAX : strlen(DB_FILE), err));
     RAG_TRY(open_gate(db, err));
     build_remove_dead(db->directory);
     if (db->flags & RAG_OPEN_BUILD) {

@@ -26,7 +26,7 @@
 
 #define PARTIAL_INFIX ".partial-"
 
-enum { ALIVE_BYTE = 0 };
+enum { ALIVE_BYTE = 0, SUFFIX_MAX = 64 };
 
 /* ---- where it goes ---------------------------------------------------------------------------- */
 
@@ -159,7 +159,7 @@ static void remove_dead(const struct partial *p)
 
 static rag_status make_directory(struct partial *p, rag_error *err)
 {
-    char suffix[64];
+    char suffix[SUFFIX_MAX];
     unsigned random;
     sqlite3_randomness(sizeof random, &random);
     const size_t size = strlen(p->target) + sizeof suffix;
@@ -207,6 +207,7 @@ rag_status partial_make(struct partial *p, const char *source, const char *targe
     RAG_TRY(os_make_directories(p->parent, err));
     RAG_TRY(check_outside(p, source, err));
     RAG_TRY(db_check_file_system(p->parent, err));
+    RAG_TRY(db_check_length(p->parent, strlen(name_of(p)) + SUFFIX_MAX + strlen(DB_FILE), err));
     remove_dead(p);
     RAG_TRY(make_directory(p, err));
     return say_alive(p, err);
