@@ -93,13 +93,14 @@ typedef struct rag_check_options {
 #define RAG_CHECK_OPTIONS_INIT { sizeof(rag_check_options), 0, 10 }
 
 /* Does the store agree with itself? *report: one row per invariant, also those that hold: key = its
- * name ("graph.degree", "vectors.without_node"), number = violations found, found = 1 when none is
+ * name ("graph.degree", "chunks.without_vector"), number = violations found, found = 1 when none is
  * left, value = JSON {"what", "checked", "violations", "repaired", "derived", "examples":[text,
- * ...]}: `derived` true says that RAG_CHECK_REPAIR can mend it. Invariants are those inside each
- * backend and those between the four stores; a handle that is limited to namespaces asks only these
- * about each other. Other processes may read and write meanwhile; repairs take the writer's turn. The
- * call succeeds when the check could be made, whatever it found. Not inside a transaction
- * (RAG_E_INVALID). */
+ * ...]}: `derived` true says that RAG_CHECK_REPAIR can mend it; "note" true, where it is, that what is
+ * found is worth knowing and no fault (found is 1 then). Invariants are those inside each backend and
+ * those between the four stores; a handle that is limited to namespaces asks only these about each
+ * other. Takes little memory, whatever the size of the store. Other processes may read and write
+ * meanwhile; repairs take the writer's turn. The call succeeds when the check could be made, whatever
+ * it found. Not inside a transaction (RAG_E_INVALID). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_check(rag_store *store, const rag_context *ctx,
                                                       const rag_check_options *options,
                                                       rag_result **report, rag_error *err);
@@ -114,7 +115,7 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_compact(rag_store *store, const 
 /* Copy the store as it is at one moment to the new directory `target`, while others read and write.
  * The copy appears whole and durable, or not at all. Not inside a transaction (RAG_E_INVALID), and
  * not by a handle that is limited to namespaces (RAG_E_DENIED): it copies everything. Expected:
- * RAG_E_CONFLICT (there is a store), RAG_E_UNSUPPORTED (a backend that keeps no files, or several). */
+ * RAG_E_CONFLICT (there is a store), RAG_E_UNSUPPORTED (a backend that cannot, or several of them). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_backup(rag_store *store, const rag_context *ctx,
                                                        const char *target, rag_error *err);
 

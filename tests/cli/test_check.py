@@ -9,6 +9,8 @@ import json
 import shutil
 import sqlite3
 import struct
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -450,6 +452,24 @@ def test_examples_are_as_many_as_asked_for(ragstore, store, tmp_path):
     answer = ragstore("check", "--json", "--examples", "3", path, status=1).json
     row = next(row for row in answer["invariants"] if row["name"] == "graph.degree")
     assert len(row["examples"]) == 3 and row["violations"] == row["checked"] > 3
+
+
+# Runs a command from a process that is small itself, for a child begins with what its parent has; prints its peak in kB.
+MEASURE = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+
+
+def test_memory_is_bounded_when_rows_are_large(ragstore, tmp_path):
+    """80 MB of documents, of which a few are in memory at a time."""
+    rows = {f"doc-{i}": {"content": f"{i:03} " * 500_000} for i in range(40)}
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "kv_store_full_docs.json").write_text(json.dumps(rows), encoding="utf-8")
+    ragstore("import", tmp_path / "files", tmp_path / "store", "--model", "m")
+    for command in ["check"], ["check", "--quick"], ["status", "--content-hash"]:
+        done = subprocess.run([sys.executable, "-c", MEASURE, ragstore.path, *command, tmp_path / "store"], check=True,
+                              capture_output=True, timeout=120)
+        assert int(done.stdout) < 45_000, command
 
 
 def test_checking_changes_nothing(ragstore, store, tmp_path):

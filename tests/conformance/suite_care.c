@@ -158,6 +158,7 @@ static void expect_broken(const rag_result *report)
         const rag_row *row = finding(report, BETWEEN[i].name);
         CHECK(row, "%s is not looked at", BETWEEN[i].name);
         CHECK(row->number == 1 && row->found == BETWEEN[i].is_note &&
+                  contains(row->value, "\"note\":true") == BETWEEN[i].is_note &&
                   contains(row->value, BETWEEN[i].example) &&
                   contains(row->value, "\"repaired\":0,\"derived\":false"),
               "%s: %lld, %.*s", BETWEEN[i].name, (long long)row->number, (int)row->value.len,
