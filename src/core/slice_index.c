@@ -92,6 +92,18 @@ rag_status slice_index_put(struct slice_index *t, rag_slice key, size_t value, s
     return RAG_OK;
 }
 
+rag_status slice_index_place(struct slice_index *t, rag_slice key, size_t *count, size_t *at,
+                             rag_error *err)
+{
+    size_t place = slice_index_find(t, key);
+    if (place == SLICE_INDEX_NONE) {
+        RAG_TRY(slice_index_put(t, key, *count, NULL, err));
+        place = (*count)++;
+    }
+    *at = place;
+    return RAG_OK;
+}
+
 void slice_index_remove(struct slice_index *t, rag_slice key)
 {
     if (!t->count)

@@ -21,6 +21,10 @@ size_t slice_index_find(const struct slice_index *t, rag_slice key);
 /* Store `value` for `key`; *previous (may be NULL) is what was there, or SLICE_INDEX_NONE. */
 rag_status slice_index_put(struct slice_index *t, rag_slice key, size_t value, size_t *previous,
                            rag_error *err);
+/* For lists in which equal keys share one place: *at is the place of an equal key before, or *count,
+ * which grows by one then. */
+rag_status slice_index_place(struct slice_index *t, rag_slice key, size_t *count, size_t *at,
+                             rag_error *err);
 void slice_index_remove(struct slice_index *t, rag_slice key);
 void slice_index_free(struct slice_index *t);
 

@@ -56,14 +56,10 @@ rag_status docs_prepare(const rag_doc *docs, size_t n, struct prepared *out, rag
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
         rag_doc_fields fields;
-        size_t at = SLICE_INDEX_NONE;
+        size_t at;
         status = prepare_doc(&docs[i], &out->arena, &fields, err);
-        if (status == RAG_OK && n > 1)
-            at = slice_index_find(&seen, docs[i].id);
-        if (status == RAG_OK && at == SLICE_INDEX_NONE) {
-            at = count++;
-            status = n > 1 ? slice_index_put(&seen, docs[i].id, at, NULL, err) : RAG_OK;
-        }
+        if (status == RAG_OK)
+            status = slice_index_place(&seen, docs[i].id, &count, &at, err);
         if (status == RAG_OK)
             ready[at] = fields;
     }

@@ -64,14 +64,13 @@ rag_status nodes_prepare(const rag_node *nodes, size_t n, rag_put_mode mode, str
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
         RAG_TRY_CLEANUP(check_node(&nodes[i], err));
-        const size_t at = n > 1 ? slice_index_find(&seen, nodes[i].label) : SLICE_INDEX_NONE;
-        if (at != SLICE_INDEX_NONE) {
+        const size_t before = count;
+        size_t at;
+        RAG_TRY_CLEANUP(slice_index_place(&seen, nodes[i].label, &count, &at, err));
+        if (at < before)
             status = fold(&ready[at].value, nodes[i].value, mode, &out->arena, err);
-            continue;
-        }
-        if (n > 1)
-            RAG_TRY_CLEANUP(slice_index_put(&seen, nodes[i].label, count, NULL, err));
-        ready[count++] = nodes[i];
+        else
+            ready[at] = nodes[i];
     }
     out->items = ready;
     out->count = count;
@@ -122,18 +121,15 @@ rag_status edges_prepare(const rag_edge *edges, size_t n, rag_put_mode mode, str
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
         RAG_TRY_CLEANUP(check_edge(&edges[i], err));
-        size_t at = SLICE_INDEX_NONE;
-        if (n > 1) {
-            rag_slice key;
-            RAG_TRY_CLEANUP(pair_key(edges[i].source, edges[i].target, &keys, &key, err));
-            at = slice_index_find(&seen, key);
-            if (at == SLICE_INDEX_NONE)
-                RAG_TRY_CLEANUP(slice_index_put(&seen, key, count, NULL, err));
-        }
-        if (at != SLICE_INDEX_NONE)
+        const size_t before = count;
+        size_t at;
+        rag_slice key;
+        RAG_TRY_CLEANUP(pair_key(edges[i].source, edges[i].target, &keys, &key, err));
+        RAG_TRY_CLEANUP(slice_index_place(&seen, key, &count, &at, err));
+        if (at < before)
             status = fold(&ready[at].value, edges[i].value, mode, &out->arena, err);
         else
-            ready[count++] = edges[i];
+            ready[at] = edges[i];
     }
     out->items = ready;
     out->count = count;

@@ -105,17 +105,15 @@ rag_status kv_prepare(const char *name_space, const rag_kv_item *items, size_t n
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
         rag_kv_item item = items[i];
-        size_t earlier = SLICE_INDEX_NONE;
+        const size_t before = count;
+        size_t at;
         status = prepare_item(&item, text_chunks, &out->arena, err);
-        if (status == RAG_OK && n > 1) {
-            earlier = slice_index_find(&seen, item.key);
-            if (earlier == SLICE_INDEX_NONE)
-                status = slice_index_put(&seen, item.key, count, NULL, err);
-        }
-        if (status == RAG_OK && earlier != SLICE_INDEX_NONE)
-            replace_item(&ready[earlier], &item);
+        if (status == RAG_OK)
+            status = slice_index_place(&seen, item.key, &count, &at, err);
+        if (status == RAG_OK && at < before)
+            replace_item(&ready[at], &item);
         else if (status == RAG_OK)
-            ready[count++] = item;
+            ready[at] = item;
     }
     slice_index_free(&seen);
     out->items = ready;

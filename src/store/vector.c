@@ -153,14 +153,10 @@ rag_status vector_prepare(const struct store_call *c, const char *name_space,
     rag_status status = RAG_OK;
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
-        size_t at = SLICE_INDEX_NONE;
+        size_t at;
         status = check_item(name_space, &space, &items[i], err);
-        if (status == RAG_OK && n > 1)
-            at = slice_index_find(&seen, items[i].id);
-        if (status == RAG_OK && at == SLICE_INDEX_NONE) {
-            at = count++;
-            status = n > 1 ? slice_index_put(&seen, items[i].id, at, NULL, err) : RAG_OK;
-        }
+        if (status == RAG_OK)
+            status = slice_index_place(&seen, items[i].id, &count, &at, err);
         if (status == RAG_OK)
             ready[at] = items[i];
     }

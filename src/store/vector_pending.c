@@ -64,12 +64,10 @@ static rag_status prepare(const rag_pending_item *items, size_t n, struct prepar
     size_t count = 0;
     for (size_t i = 0; i < n && status == RAG_OK; i++) {
         rag_pending_item item = items[i];
+        size_t at;
         status = check_item(&out->arena, &item, err);
-        size_t at = status == RAG_OK ? slice_index_find(&seen, item.id) : 0;
-        if (status == RAG_OK && at == SLICE_INDEX_NONE) {
-            at = count++;
-            status = slice_index_put(&seen, item.id, at, NULL, err);
-        }
+        if (status == RAG_OK)
+            status = slice_index_place(&seen, item.id, &count, &at, err);
         if (status == RAG_OK)
             ready[at] = item;
     }
