@@ -87,6 +87,21 @@ char *rag_memdup_text(const void *data, size_t len)
     return copy;
 }
 
+int rag_make_room(void *array, size_t count, size_t *capacity, size_t size)
+{
+    enum { AT_FIRST = 64 };
+    if (count < *capacity)
+        return 1;
+    const size_t wanted = *capacity ? *capacity * 2 : AT_FIRST;
+    void *old, *bigger;
+    memcpy(&old, array, sizeof old);
+    if (wanted > SIZE_MAX / size || !(bigger = rag_realloc(old, wanted * size)))
+        return 0;
+    memcpy(array, &bigger, sizeof bigger);
+    *capacity = wanted;
+    return 1;
+}
+
 char *rag_strdup(const char *text)
 {
     return rag_memdup_text(text, strlen(text));

@@ -9,6 +9,9 @@ void *rag_alloc_zeroed(size_t count, size_t size); /* checks the product */
 void *rag_alloc_array(size_t count, size_t size);  /* checks the product; not zeroed */
 void *rag_realloc(void *memory, size_t size);
 void rag_free(void *memory); /* NULL is allowed */
+/* Room for one more item: `array` is the address of a pointer to *capacity items of `size` bytes, of
+ * which `count` are used. 0: out of memory, and nothing has changed. */
+int rag_make_room(void *array, size_t count, size_t *capacity, size_t size);
 char *rag_strdup(const char *text);
 char *rag_memdup_text(const void *data, size_t len); /* a copy followed by a NUL */
 

@@ -44,21 +44,6 @@ struct view {
     int cut_off; /* a neighbour beyond the depth was seen */
 };
 
-/* Room for one more item of `size` bytes. */
-static rag_status grow(void *array, size_t count, size_t *capacity, size_t size, rag_error *err)
-{
-    if (count < *capacity)
-        return RAG_OK;
-    const size_t wanted = *capacity ? *capacity * 2 : 64;
-    void *old, *bigger;
-    memcpy(&old, array, sizeof old);
-    if (wanted > SIZE_MAX / size || !(bigger = rag_realloc(old, wanted * size)))
-        return rag_fail_memory(err);
-    memcpy(array, &bigger, sizeof bigger);
-    *capacity = wanted;
-    return RAG_OK;
-}
-
 /* The number of `label`; a new one when it was not seen before (*is_new). */
 static rag_status number_of(struct view *v, rag_slice label, size_t *number, int *is_new,
                             rag_error *err)
@@ -67,7 +52,8 @@ static rag_status number_of(struct view *v, rag_slice label, size_t *number, int
     *is_new = *number == SLICE_INDEX_NONE;
     if (!*is_new)
         return RAG_OK;
-    RAG_TRY(grow(&v->nodes, v->node_count, &v->node_capacity, sizeof *v->nodes, err));
+    if (!rag_make_room(&v->nodes, v->node_count, &v->node_capacity, sizeof *v->nodes))
+        return rag_fail_memory(err);
     const char *copy = arena_copy(&v->labels, label.data, label.len);
     if (!copy)
         return rag_fail_memory(err);
@@ -136,7 +122,8 @@ static rag_status consider(struct best *b, const rag_row *row, rag_error *err)
         sift_down(b, 0);
         return RAG_OK;
     }
-    RAG_TRY(grow(&b->heap, b->count, &b->capacity, sizeof *b->heap, err));
+    if (!rag_make_room(&b->heap, b->count, &b->capacity, sizeof *b->heap))
+        return rag_fail_memory(err);
     b->heap[b->count] = node;
     sift_up(b, b->count++);
     return RAG_OK;
@@ -213,7 +200,8 @@ static rag_status note_edge(struct view *v, size_t source, rag_slice neighbour, 
     /* it will be seen from its other end as well: kept once, with the smaller label first */
     if (slice_compare(v->nodes[source].label, v->nodes[target].label) > 0)
         return RAG_OK;
-    RAG_TRY(grow(&v->edges, v->edge_count, &v->edge_capacity, sizeof *v->edges, err));
+    if (!rag_make_room(&v->edges, v->edge_count, &v->edge_capacity, sizeof *v->edges))
+        return rag_fail_memory(err);
     v->edges[v->edge_count++] = (struct view_edge){ source, target };
     return RAG_OK;
 }

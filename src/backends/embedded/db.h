@@ -76,6 +76,9 @@ rag_status db_step(struct db_conn *conn, sqlite3_stmt *stmt, int *has_row, rag_e
 /* A step of a statement that gives no rows; resets it. */
 rag_status db_run(struct db_conn *conn, sqlite3_stmt *stmt, rag_error *err);
 
+/* db_run() of a statement whose only parameter is a number. */
+rag_status db_run_for(struct db_conn *conn, const char *sql, sqlite3_int64 number, rag_error *err);
+
 /* Bind without copying: the bytes must live until the statement is reset. Binding cannot fail but
  * for too large a value, which the limits exclude. Index from 1. */
 void db_bind_slice(sqlite3_stmt *stmt, int index, rag_slice bytes); /* BLOB; empty: zero length */

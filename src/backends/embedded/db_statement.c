@@ -141,6 +141,14 @@ rag_status db_run(struct db_conn *conn, sqlite3_stmt *stmt, rag_error *err)
     return RAG_OK;
 }
 
+rag_status db_run_for(struct db_conn *conn, const char *sql, sqlite3_int64 number, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    RAG_TRY(db_prepare(conn, sql, &stmt, err));
+    (void)sqlite3_bind_int64(stmt, 1, number);
+    return db_run(conn, stmt, err);
+}
+
 void db_bind_slice(sqlite3_stmt *stmt, int index, rag_slice bytes)
 {
     (void)sqlite3_bind_blob64(stmt, index, bytes.len ? bytes.data : "", bytes.len, SQLITE_STATIC);

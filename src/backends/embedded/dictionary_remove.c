@@ -165,11 +165,8 @@ static rag_status remove_rows(struct db_write *w, const struct walk *walk, rag_e
 {
     for (size_t at = 0; at < walk->ids.len; at += sizeof(uint32_t)) {
         uint32_t id;
-        sqlite3_stmt *stmt;
         memcpy(&id, walk->ids.data + at, sizeof id);
-        RAG_TRY(db_prepare(w->conn, SQL_REMOVE, &stmt, err));
-        (void)sqlite3_bind_int64(stmt, 1, id);
-        RAG_TRY(db_run(w->conn, stmt, err));
+        RAG_TRY(db_run_for(w->conn, SQL_REMOVE, id, err));
     }
     return RAG_OK;
 }

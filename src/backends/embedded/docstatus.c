@@ -155,14 +155,11 @@ static rag_status docstatus_put_many(const rag_call *call, const rag_doc_fields 
 static rag_status delete_doc(struct db_write *w, rag_slice id, uint64_t *deleted, rag_error *err)
 {
     struct existing old;
-    sqlite3_stmt *stmt;
     RAG_TRY(find_doc(w->conn, id, &old, err));
     if (!old.rowid)
         return RAG_OK;
     rag_status status;
-    RAG_TRY_CLEANUP(db_prepare(w->conn, SQL_DELETE, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, old.rowid);
-    RAG_TRY_CLEANUP(db_run(w->conn, stmt, err));
+    RAG_TRY_CLEANUP(db_run_for(w->conn, SQL_DELETE, old.rowid, err));
     RAG_TRY_CLEANUP(count_status(w->conn, slice_of(old.status, old.status_len), -1, err));
     RAG_TRY_CLEANUP(
         db_write_count(w, NAMESPACE_ID_DOCS, -1, -(old.value_bytes + (sqlite3_int64)id.len), err));

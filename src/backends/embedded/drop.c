@@ -6,9 +6,6 @@ static const char SQL_CLEAR[] = "UPDATE namespace SET rows = 0, bytes = 0 WHERE 
 
 rag_status db_namespace_clear(struct db_write *w, sqlite3_int64 id, rag_error *err)
 {
-    sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(w->conn, SQL_CLEAR, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, id);
-    RAG_TRY(db_run(w->conn, stmt, err));
+    RAG_TRY(db_run_for(w->conn, SQL_CLEAR, id, err));
     return db_write_count(w, id, 0, 0, err); /* the generation grows all the same */
 }

@@ -405,15 +405,6 @@ static rag_status graph_incident(const rag_call *call, const rag_slice *labels, 
 
 /* ---- deleting ---------------------------------------------------------------------------------- */
 
-static rag_status run_with_id(struct db_conn *conn, const char *sql, sqlite3_int64 id,
-                              rag_error *err)
-{
-    sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(conn, sql, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, id);
-    return db_run(conn, stmt, err);
-}
-
 static rag_status delete_adjacent(struct db_conn *conn, sqlite3_int64 node, rag_slice neighbour,
                                   rag_error *err)
 {
@@ -432,7 +423,7 @@ static rag_status delete_edge_row(struct db_write *w, sqlite3_int64 edge, size_t
     size_t stored_len;
     RAG_TRY(
         read_value(w->conn, SQL_GET_EDGE_VALUE, edge, "edge from", name, &value, &stored_len, err));
-    RAG_TRY(run_with_id(w->conn, SQL_DELETE_EDGE, edge, err));
+    RAG_TRY(db_run_for(w->conn, SQL_DELETE_EDGE, edge, err));
     return db_write_count(w, NAMESPACE_ID_EDGES, -1, -(sqlite3_int64)(label_bytes + stored_len),
                           err);
 }
@@ -530,9 +521,9 @@ static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct n
     sqlite3_stmt *stmt;
     rag_slice value;
     size_t stored_len;
-    RAG_TRY(run_with_id(conn, SQL_DELETE_INCIDENT, node.id, err));
+    RAG_TRY(db_run_for(conn, SQL_DELETE_INCIDENT, node.id, err));
     RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &value, &stored_len, err));
-    RAG_TRY(run_with_id(conn, SQL_DELETE_NODE_VALUE, node.id, err));
+    RAG_TRY(db_run_for(conn, SQL_DELETE_NODE_VALUE, node.id, err));
     RAG_TRY(labels_remove(conn, node.id, label, err));
     RAG_TRY(db_prepare(conn, SQL_DELETE_NODE, &stmt, err));
     db_bind_slice(stmt, 1, label);

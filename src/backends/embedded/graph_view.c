@@ -63,24 +63,10 @@ struct view {
     int cut_off; /* somebody was seen who will not be kept */
 };
 
-/* Room for one more item of `size` bytes. */
-static rag_status grow(void *array, size_t count, size_t *capacity, size_t size, rag_error *err)
-{
-    if (count < *capacity)
-        return RAG_OK;
-    const size_t wanted = *capacity ? *capacity * 2 : 256;
-    void *old, *bigger;
-    memcpy(&old, array, sizeof old);
-    if (wanted > SIZE_MAX / size || !(bigger = rag_realloc(old, wanted * size)))
-        return rag_fail_memory(err);
-    memcpy(array, &bigger, sizeof bigger);
-    *capacity = wanted;
-    return RAG_OK;
-}
-
 static rag_status add_node(struct view *v, rag_slice label, size_t *number, rag_error *err)
 {
-    RAG_TRY(grow(&v->nodes, v->node_count, &v->node_capacity, sizeof *v->nodes, err));
+    if (!rag_make_room(&v->nodes, v->node_count, &v->node_capacity, sizeof *v->nodes))
+        return rag_fail_memory(err);
     const char *copy = arena_copy(&v->labels, label.data, label.len);
     if (!copy)
         return rag_fail_memory(err);
@@ -93,7 +79,8 @@ static rag_status add_node(struct view *v, rag_slice label, size_t *number, rag_
 
 static rag_status keep(struct view *v, size_t number, rag_error *err)
 {
-    RAG_TRY(grow(&v->kept, v->kept_count, &v->kept_capacity, sizeof *v->kept, err));
+    if (!rag_make_room(&v->kept, v->kept_count, &v->kept_capacity, sizeof *v->kept))
+        return rag_fail_memory(err);
     v->kept[v->kept_count++] = number;
     v->nodes[number].kept = 1;
     return RAG_OK;
@@ -117,7 +104,8 @@ static rag_status note_edge(struct view *v, size_t source, rag_slice neighbour, 
     /* it is seen from its other end as well, if that is kept */
     if (slice_compare(v->nodes[source].label, v->nodes[target].label) > 0)
         return RAG_OK;
-    RAG_TRY(grow(&v->edges, v->edge_count, &v->edge_capacity, sizeof *v->edges, err));
+    if (!rag_make_room(&v->edges, v->edge_count, &v->edge_capacity, sizeof *v->edges))
+        return rag_fail_memory(err);
     v->edges[v->edge_count++] = (struct seen_edge){ source, target, edge };
     return RAG_OK;
 }

@@ -322,13 +322,10 @@ static rag_status delete_one(struct db_write *w, sqlite3_int64 space,
                              rag_error *err)
 {
     struct existing old;
-    sqlite3_stmt *stmt;
     RAG_TRY(find(w->conn, space, key, &old, err));
     if (!old.id)
         return RAG_OK;
-    RAG_TRY(db_prepare(w->conn, SQL_DELETE, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, old.id);
-    RAG_TRY(db_run(w->conn, stmt, err));
+    RAG_TRY(db_run_for(w->conn, SQL_DELETE, old.id, err));
     if (bounds->limited)
         RAG_TRY(kv_written_remove(w->conn, space, old.updated_at, old.id, err));
     *deleted += old.updated_at > bounds->oldest;
@@ -365,14 +362,11 @@ static rag_status kv_delete_many(const rag_call *call, const char *name_space,
 static rag_status drop_in(struct db_write *w, const char *name, rag_error *err)
 {
     sqlite3_int64 space;
-    sqlite3_stmt *stmt;
     RAG_TRY(db_namespace_find(w->conn, NAMESPACE_KV, name, &space, err));
     if (!space)
         return RAG_OK;
     RAG_TRY(kv_written_clear(w->conn, space, err));
-    RAG_TRY(db_prepare(w->conn, SQL_CLEAR, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, space);
-    RAG_TRY(db_run(w->conn, stmt, err));
+    RAG_TRY(db_run_for(w->conn, SQL_CLEAR, space, err));
     return db_namespace_clear(w, space, err);
 }
 

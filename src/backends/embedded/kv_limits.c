@@ -100,16 +100,6 @@ static rag_status run_for_row(struct db_conn *conn, const char *sql, sqlite3_int
     return db_run(conn, stmt, err);
 }
 
-/* A statement whose only parameter is an id. */
-static rag_status run_for_id(struct db_conn *conn, const char *sql, sqlite3_int64 id,
-                             rag_error *err)
-{
-    sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(conn, sql, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, id);
-    return db_run(conn, stmt, err);
-}
-
 rag_status kv_written_add(struct db_conn *conn, sqlite3_int64 space, int64_t updated_at,
                           sqlite3_int64 row, rag_error *err)
 {
@@ -124,7 +114,7 @@ rag_status kv_written_remove(struct db_conn *conn, sqlite3_int64 space, int64_t 
 
 rag_status kv_written_clear(struct db_conn *conn, sqlite3_int64 space, rag_error *err)
 {
-    return run_for_id(conn, SQL_CLEAR, space, err);
+    return db_run_for(conn, SQL_CLEAR, space, err);
 }
 
 /* ---- removing --------------------------------------------------------------------------------------- */
@@ -157,7 +147,7 @@ static rag_status find_oldest(struct db_conn *conn, sqlite3_int64 space, struct 
 static rag_status remove_row(struct db_write *w, sqlite3_int64 space, const struct oldest_row *row,
                              rag_error *err)
 {
-    RAG_TRY(run_for_id(w->conn, SQL_DELETE_ROW, row->id, err));
+    RAG_TRY(db_run_for(w->conn, SQL_DELETE_ROW, row->id, err));
     RAG_TRY(kv_written_remove(w->conn, space, row->updated_at, row->id, err));
     return db_write_count(w, space, -1, -row->bytes, err);
 }
@@ -285,10 +275,10 @@ static rag_status set_limits_in(struct db_write *w, const char *name, const rag_
     RAG_TRY(kv_bounds_read(w->conn, name, space, &old, err));
     if (!b.limited) {
         RAG_TRY(kv_written_clear(w->conn, space, err));
-        return run_for_id(w->conn, SQL_FORGET_LIMIT, space, err);
+        return db_run_for(w->conn, SQL_FORGET_LIMIT, space, err);
     }
     if (!old.limited)
-        RAG_TRY(run_for_id(w->conn, SQL_FILL, space, err));
+        RAG_TRY(db_run_for(w->conn, SQL_FILL, space, err));
     RAG_TRY(set_limit_row(w, space, &b, err));
     RAG_TRY(remove_expired(w, space, &b, &left, err)); /* the rest goes with puts and compact */
     return b.max_bytes ? keep_size(w, space, b.max_bytes, err) : RAG_OK;

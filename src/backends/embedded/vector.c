@@ -388,9 +388,7 @@ static rag_status delete_slot(struct db_write *w, const struct space *space, sql
                                 sqlite3_column_int64(old, 3) +
                                 (sqlite3_int64)space_row_bytes(space);
     (void)sqlite3_reset(old);
-    RAG_TRY(db_prepare(conn, SQL_DELETE_ROW, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, slot);
-    RAG_TRY(db_run(conn, stmt, err));
+    RAG_TRY(db_run_for(conn, SQL_DELETE_ROW, slot, err));
     RAG_TRY(db_prepare(conn, SQL_DELETE_DATA, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, first_part(slot));
     (void)sqlite3_bind_int64(stmt, 2, first_part(slot) + space->parts);

@@ -122,10 +122,7 @@ void vector_segments_close(struct db *db, struct vector_segments *segments)
 
 rag_status vector_index_forget(struct db_write *w, sqlite3_int64 space_id, rag_error *err)
 {
-    sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(w->conn, SQL_DELETE_SPACE, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, space_id);
-    return db_run(w->conn, stmt, err);
+    return db_run_for(w->conn, SQL_DELETE_SPACE, space_id, err);
 }
 
 /* ---- what to do ------------------------------------------------------------------------------------ */

@@ -91,14 +91,6 @@ static int is_listed(const struct buffer *ids, sqlite3_int64 id)
     return 0;
 }
 
-static rag_status run_on(struct db_conn *conn, const char *sql, sqlite3_int64 id, rag_error *err)
-{
-    sqlite3_stmt *stmt;
-    RAG_TRY(db_prepare(conn, sql, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, id);
-    return db_run(conn, stmt, err);
-}
-
 static rag_status add_owner(struct db_conn *conn, rag_error *err)
 {
     char identity[PROCESS_IDENTITY_MAX];
@@ -128,7 +120,7 @@ static rag_status owner_make(struct db_conn *conn, rag_error *err)
     for (size_t at = 0; status == RAG_OK && at < o.gone.len; at += sizeof(sqlite3_int64)) {
         sqlite3_int64 id;
         memcpy(&id, o.gone.data + at, sizeof id);
-        status = run_on(conn, SQL_DELETE_OWNER, id, err);
+        status = db_run_for(conn, SQL_DELETE_OWNER, id, err);
     }
     owners_free(&o);
     return status == RAG_OK ? add_owner(conn, err) : status;
@@ -145,7 +137,7 @@ void vector_pending_hand_over(struct db *db)
     /* When it fails, the rows wait for the end of this process. */
     if (db_write_begin(&call, &w, NULL) != RAG_OK)
         return;
-    (void)db_write_end(&w, run_on(w.conn, SQL_DELETE_OWNER, db_owner(db), NULL), NULL, NULL);
+    (void)db_write_end(&w, db_run_for(w.conn, SQL_DELETE_OWNER, db_owner(db), NULL), NULL, NULL);
 }
 
 /* ---- discarding ----------------------------------------------------------------------------------- */
