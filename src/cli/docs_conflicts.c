@@ -213,6 +213,9 @@ int resolve_conflict(const invocation *in, rag_store *store, const char *file)
         rag_result_free(out);
         out = NULL;
         status = rag_docstatus_repair(store, &in->ctx, &repair, &out, &err);
+        if (status == RAG_OK) {
+            status = rag_flush(store, &in->ctx, 0, &err); /* closing could not say that it failed */
+        }
     }
     int answer = STATUS_OK;
     if (status != RAG_OK) {

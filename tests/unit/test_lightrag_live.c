@@ -487,6 +487,50 @@ static void values_as_deep_as_they_may_be(void **state)
     (void)get(NULL, "");
 }
 
+/* ---- damage -------------------------------------------------------------------------------------------- */
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What was not written yet waits until the file can be read again; other files do not. */
+static void a_damaged_file_keeps_what_is_not_written(void **state)
+{
+    (void)state;
+    const rag_kv_item elsewhere = { .key = T("k"), .value = T("{}") };
+    const rag_slice key = T("k");
+    rag_context ctx = RAG_CONTEXT_INIT;
+    rag_result *rows = NULL;
+    rag_txn *txn = NULL;
+    put(a, "k", "{\"v\":0}");
+    put(a, "l", "{\"v\":0}");
+    flush(a);
+    char *before = strdup(file_text("d/kv_store_n.json"));
+    put(a, "mine", "{\"v\":1}");
+    OK(rag_kv_put_many(a, NULL, "m", &elsewhere, 1, NULL, &err));
+    write_text("d/kv_store_n.json", "{\"k\": {\"v\":5}, \"l\": {");
+    FAILS(RAG_E_CORRUPT, "--salvage", rag_flush(a, NULL, 0, &err));
+    assert_true(file_is_there("d/kv_store_m.json"));
+    OK(rag_txn_begin(a, NULL, &txn, &err));
+    ctx.txn = txn;
+    OK(rag_kv_put_many(a, &ctx, "m", &elsewhere, 1, NULL, &err));
+    FAILS(RAG_E_CORRUPT, "kv_store_n.json", rag_kv_get_many(a, &ctx, "n", &key, 1, &rows, &err));
+    FAILS(RAG_E_TRANSACTION, "could not be read", rag_txn_commit(txn, NULL, NULL, &err));
+    FAILS(RAG_E_CORRUPT, "kv_store_n.json", rag_kv_get_many(a, NULL, "n", &key, 1, &rows, &err));
+    write_text("d/kv_store_n.json", before);
+    assert_string_equal(get(a, "mine"), "{\"v\":1}");
+    assert_string_equal(get(a, "k"), "{\"v\":0}");
+    flush(a);
+    assert_string_equal(get(b, "mine"), "{\"v\":1}");
+    assert_string_equal(get(b, "l"), "{\"v\":0}");
+    (void)get(NULL, "");
+    free(before);
+}
+
 /* ---- failures ------------------------------------------------------------------------------------------ */
 
 static int calls_left;
@@ -629,6 +673,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(documents_that_both_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_files_cannot_hold_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(values_as_deep_as_they_may_be, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_file_keeps_what_is_not_written, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(failing_calls_lose_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_document_that_cannot_be_saved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failing_allocations_lose_nothing, set_up, tear_down),

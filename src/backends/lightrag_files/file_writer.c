@@ -70,51 +70,51 @@ static rag_status go_through(const struct walk *walk, rag_error *err)
 
 /* ---- kinds ------------------------------------------------------------------------------------------ */
 
-static rag_status write_values(struct walk *walk, const struct lightrag_output *out, rag_error *err)
+static rag_status write_values(struct walk walk, const struct lightrag_output *out, rag_error *err)
 {
     struct json_kv_writer writer;
-    walk->row = kv_row;
-    walk->writer = &writer;
-    json_kv_begin(&writer, out, walk->kind == LIGHTRAG_KV);
-    rag_status status = go_through(walk, err);
+    walk.row = kv_row;
+    walk.writer = &writer;
+    json_kv_begin(&writer, out, walk.kind == LIGHTRAG_KV);
+    rag_status status = go_through(&walk, err);
     if (status == RAG_OK)
         status = json_kv_end(&writer, err);
     json_kv_free(&writer);
     return status;
 }
 
-static rag_status write_vectors(struct walk *walk, const struct lightrag_space *space,
+static rag_status write_vectors(struct walk walk, const struct lightrag_space *space,
                                 const struct lightrag_output *out, rag_error *err)
 {
     struct nano_writer writer;
-    walk->row = vector_row;
-    walk->writer = &writer;
+    walk.row = vector_row;
+    walk.writer = &writer;
     rag_status status = nano_begin(&writer, out, space->dimension, space->model, err);
     if (status == RAG_OK)
-        status = go_through(walk, err);
+        status = go_through(&walk, err);
     if (status == RAG_OK)
         status = nano_end(&writer, err);
-    walk->written->zero_rows = writer.zero_rows;
-    walk->written->dropped_members = writer.dropped_members;
+    walk.written->zero_rows = writer.zero_rows;
+    walk.written->dropped_members = writer.dropped_members;
     nano_free(&writer);
     return status;
 }
 
-static rag_status write_graph(struct walk *walk, const struct lightrag_output *out, rag_error *err)
+static rag_status write_graph(struct walk walk, const struct lightrag_output *out, rag_error *err)
 {
     struct graphml_writer writer;
-    walk->row = node_row;
-    walk->writer = &writer;
+    walk.row = node_row;
+    walk.writer = &writer;
     graphml_begin(&writer, out);
-    rag_status status = go_through(walk, err);
-    walk->kind = LIGHTRAG_EDGES;
-    walk->row = edge_row;
+    rag_status status = go_through(&walk, err);
+    walk.kind = LIGHTRAG_EDGES;
+    walk.row = edge_row;
     if (status == RAG_OK)
-        status = go_through(walk, err);
+        status = go_through(&walk, err);
     if (status == RAG_OK)
         status = graphml_end(&writer, err);
-    walk->written->nodes = writer.nodes;
-    walk->written->edges = writer.edges;
+    walk.written->nodes = writer.nodes;
+    walk.written->edges = writer.edges;
     graphml_free(&writer);
     return status;
 }
@@ -126,12 +126,12 @@ rag_status lightrag_write_file(enum lightrag_file_kind kind, const struct lightr
     struct walk walk = { .rows = rows, .written = written };
     *written = (struct lightrag_written){ 0 };
     switch (kind) {
-    case LIGHTRAG_FILE_KV: walk.kind = LIGHTRAG_KV; return write_values(&walk, out, err);
-    case LIGHTRAG_FILE_DOC_STATUS: walk.kind = LIGHTRAG_DOCS; return write_values(&walk, out, err);
+    case LIGHTRAG_FILE_KV: walk.kind = LIGHTRAG_KV; return write_values(walk, out, err);
+    case LIGHTRAG_FILE_DOC_STATUS: walk.kind = LIGHTRAG_DOCS; return write_values(walk, out, err);
     case LIGHTRAG_FILE_VECTOR:
         walk.kind = LIGHTRAG_VECTORS;
-        return write_vectors(&walk, space, out, err);
-    case LIGHTRAG_FILE_GRAPH: walk.kind = LIGHTRAG_NODES; return write_graph(&walk, out, err);
+        return write_vectors(walk, space, out, err);
+    case LIGHTRAG_FILE_GRAPH: walk.kind = LIGHTRAG_NODES; return write_graph(walk, out, err);
     case LIGHTRAG_FILE_SKIPPED: break;
     }
     return RAG_OK;

@@ -58,6 +58,7 @@ struct live_stage {
 
 struct live_txn {
     void *inner; /* of the memory backend */
+    int broken;  /* a file was read in part: there is no commit any more */
     struct live_stage *stages;
 };
 
@@ -111,10 +112,12 @@ rag_status live_visit_end(struct live_visit *v, rag_status status, rag_token *to
 rag_status live_load(const rag_call *call, struct live_txn *t, struct live_stage *s,
                      rag_error *err);
 
-/* Write the files of the transaction that differ from what they should hold. The first failure is
- * answered, after the others were written. */
-rag_status live_save_stages(const rag_call *call, struct live_txn *t, rag_error *err);
-/* All files that have something to be written; durable. */
+/* Write the file, when there is something new for it: durable when it succeeds, as soon as the
+ * transaction is committed. */
+rag_status live_save(const rag_call *call, struct live_txn *t, struct live_stage *s,
+                     rag_error *err);
+/* All files that have something to be written. The first failure is answered, after the others were
+ * written. Not inside a transaction. */
 rag_status live_save_all(const rag_call *call, rag_error *err);
 
 /* ---- live_slots.c -------------------------------------------------------------------------------- */

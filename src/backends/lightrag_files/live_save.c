@@ -218,72 +218,56 @@ static int has_work(const struct live_stage *s)
     return !s->file->in_memory_only && (s->changes.dirty || s->file->changes.dirty);
 }
 
-static rag_status save_each(const rag_call *call, struct live_txn *t, rag_error *err)
-{
-    const struct live *l = call->self;
-    rag_status first = RAG_OK;
-    int written = 0;
-    for (struct live_stage *s = t->stages; s; s = s->next) {
-        if (!has_work(s))
-            continue;
-        const rag_status status = save_file(call, t, s, first == RAG_OK ? err : NULL);
-        written |= status == RAG_OK;
-        first = first == RAG_OK ? status : first;
-    }
-    if (written) {
-        const rag_status status = os_sync_directory(l->directory, first == RAG_OK ? err : NULL);
-        if (first == RAG_OK && status != RAG_OK)
-            rag_error_outcome(err, RAG_OUTCOME_UNKNOWN);
-        first = first == RAG_OK ? status : first;
-    }
-    return first;
-}
-
-rag_status live_save_stages(const rag_call *call, struct live_txn *t, rag_error *err)
+rag_status live_save(const rag_call *call, struct live_txn *t, struct live_stage *s, rag_error *err)
 {
     struct live *l = call->self;
-    const struct live_stage *s = t->stages;
-    while (s && !has_work(s))
-        s = s->next;
-    if (!s)
+    if (!has_work(s))
         return RAG_OK;
     RAG_TRY(take_lock(call, err));
-    const rag_status status = save_each(call, t, err);
+    rag_status status = save_file(call, t, s, err);
     gate_release(l->gate);
+    RAG_TRY(status);
+    status = os_sync_directory(l->directory, err);
+    if (status != RAG_OK)
+        rag_error_outcome(err, RAG_OUTCOME_UNKNOWN);
     return status;
 }
 
-/* The changes are those of whoever has the turn; files are only ever added, at the front. */
-static rag_status stage_changed(const rag_call *call, struct live_txn *t, rag_error *err)
+/* A transaction for each file: one that cannot be read or written is as it was, and holds up no other.
+ * What was renamed counts as written even when the directory could not be synced. */
+static rag_status save_one(const rag_call *call, struct live_file *f, rag_error *err)
 {
-    struct live *l = call->self;
-    (void)pthread_mutex_lock(&l->mutex);
-    struct live_file *f = l->files;
-    (void)pthread_mutex_unlock(&l->mutex);
-    rag_status first = RAG_OK;
-    for (; f; f = f->next) {
-        struct live_stage *stage;
-        if (f->in_memory_only || !f->changes.dirty)
-            continue;
-        const rag_status status = live_stage(call, t, f, &stage, first == RAG_OK ? err : NULL);
-        first = first == RAG_OK ? status : first;
+    struct live_txn t;
+    struct live_stage *stage = NULL;
+    RAG_TRY(live_txn_begin(call, &t, err));
+    rag_status status = RAG_OK;
+    if (f->changes.dirty)
+        status = live_stage(call, &t, f, &stage, err);
+    if (status == RAG_OK && stage)
+        status = live_save(call, &t, stage, err);
+    if (!stage || !stage->saved) {
+        live_txn_abort(call, &t);
+        return status;
     }
-    return first;
+    const rag_status committed = live_txn_commit(call, &t, NULL, status == RAG_OK ? err : NULL);
+    return status == RAG_OK ? committed : status;
 }
 
-/* What could be written stays written, whatever became of the rest. */
 rag_status live_save_all(const rag_call *call, rag_error *err)
 {
     struct live *l = call->self;
-    struct live_txn t;
-    rag_token token = 0;
-    RAG_TRY(live_txn_begin(call, &t, err));
-    rag_status status = stage_changed(call, &t, err);
-    const rag_status saved = live_save_stages(call, &t, status == RAG_OK ? err : NULL);
-    status = status == RAG_OK ? saved : status;
-    const rag_status committed = live_txn_commit(call, &t, &token, status == RAG_OK ? err : NULL);
-    status = status == RAG_OK ? committed : status;
-    if (status == RAG_OK)
-        atomic_store(&l->durable, token);
-    return status;
+    const rag_token covered = atomic_load(&l->committed);
+    rag_status first = RAG_OK;
+    (void)pthread_mutex_lock(&l->mutex);
+    struct live_file *f = l->files; /* files are only ever added, at the front */
+    (void)pthread_mutex_unlock(&l->mutex);
+    for (; f; f = f->next) {
+        if (f->in_memory_only)
+            continue;
+        const rag_status status = save_one(call, f, first == RAG_OK ? err : NULL);
+        first = first == RAG_OK ? status : first;
+    }
+    if (first == RAG_OK)
+        atomic_store(&l->durable, covered);
+    return first;
 }

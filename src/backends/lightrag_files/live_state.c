@@ -163,7 +163,13 @@ rag_status live_txn_commit(const rag_call *call, struct live_txn *t, rag_token *
 {
     const rag_call inner = live_inner_call(call, t);
     rag_token own = 0;
-    rag_status status = merge_changes(t, err);
+    rag_status status = RAG_OK;
+    if (t->broken)
+        status =
+            rag_fail(err, RAG_E_TRANSACTION,
+                     "a file could not be read in this transaction: nothing of it was applied");
+    if (status == RAG_OK)
+        status = merge_changes(t, err);
     if (status != RAG_OK) {
         live_txn_abort(call, t);
         return status;
@@ -198,6 +204,7 @@ rag_status live_stage(const rag_call *call, struct live_txn *t, struct live_file
     if (!is_current(call->self, file, &loaded, &s->stamp)) {
         const rag_status status = live_load(call, t, s, err);
         if (status != RAG_OK) {
+            t->broken = 1;
             rag_free(s);
             return status;
         }
@@ -284,7 +291,7 @@ rag_status live_visit_end(struct live_visit *v, rag_status status, rag_token *to
     if (v->txn != &v->own)
         return status;
     if (status == RAG_OK && v->access == LIVE_WRITE_DURABLE)
-        status = live_save_stages(v->outer, v->txn, err);
+        status = live_save(v->outer, v->txn, v->stage, err);
     if (status == RAG_OK)
         return live_txn_commit(v->outer, v->txn, token, err);
     live_txn_abort(v->outer, v->txn);
