@@ -84,35 +84,24 @@ static int hex_digit(unsigned char c)
 
 /* ---- the window -------------------------------------------------------------------------------- */
 
-rag_status json_reader_open(struct json_reader *r, const char *name, json_fill_fn fill, void *ctx,
-                            rag_error *err)
+rag_status json_reader_restart(struct json_reader *r, const char *name, json_fill_fn fill,
+                               void *ctx, uint64_t offset, const char *inside, rag_error *err)
 {
-    unsigned char *window = rag_alloc(LIMIT_READ_WINDOW_BYTES);
+    unsigned char *window = r->window ? r->window : rag_alloc(LIMIT_READ_WINDOW_BYTES);
+    const struct buffer fresh = BUFFER_INIT(LIMIT_VALUE_BYTES);
+    const struct buffer scratch = r->window ? r->scratch : fresh;
     if (!window)
         return rag_fail_memory(err);
-    *r = (struct json_reader){
-        .name = name,
-        .fill = fill,
-        .ctx = ctx,
-        .window = window,
-        .line = 1,
-        .state = JSON_STATE_VALUE,
-        .scratch = BUFFER_INIT(LIMIT_VALUE_BYTES),
-    };
-    return RAG_OK;
-}
-
-rag_status json_reader_open_inside(struct json_reader *r, const char *name, json_fill_fn fill,
-                                   void *ctx, uint64_t offset, const char *inside, rag_error *err)
-{
-    RAG_TRY(json_reader_open(r, name, fill, ctx, err));
-    r->base = offset;
-    r->started = 1;
-    for (const char *c = inside; *c; c++) {
-        if (*c == ',') {
-            r->state = JSON_STATE_AFTER_VALUE;
-            return RAG_OK;
-        }
+    *r = (struct json_reader){ .name = name,
+                               .fill = fill,
+                               .ctx = ctx,
+                               .window = window,
+                               .base = offset,
+                               .started = offset != 0,
+                               .line = 1,
+                               .state = JSON_STATE_VALUE,
+                               .scratch = scratch };
+    for (const char *c = inside; *c && *c != ','; c++) {
         const unsigned char bit = (unsigned char)(1u << (++r->depth % 8));
         const int object = *c == '{';
         if (object)
@@ -120,6 +109,23 @@ rag_status json_reader_open_inside(struct json_reader *r, const char *name, json
         r->state = object ? JSON_STATE_FIRST_NAME : JSON_STATE_FIRST_VALUE;
         r->last = object ? JSON_EVENT_OBJECT : JSON_EVENT_ARRAY;
     }
+    if (strchr(inside, ','))
+        r->state = JSON_STATE_AFTER_VALUE;
+    return RAG_OK;
+}
+
+rag_status json_reader_open(struct json_reader *r, const char *name, json_fill_fn fill, void *ctx,
+                            rag_error *err)
+{
+    return json_reader_open_inside(r, name, fill, ctx, 0, "", err);
+}
+
+rag_status json_reader_open_inside(struct json_reader *r, const char *name, json_fill_fn fill,
+                                   void *ctx, uint64_t offset, const char *inside, rag_error *err)
+{
+    struct json_reader opened = { 0 };
+    RAG_TRY(json_reader_restart(&opened, name, fill, ctx, offset, inside, err));
+    *r = opened;
     return RAG_OK;
 }
 

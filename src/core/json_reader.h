@@ -81,6 +81,10 @@ rag_status json_reader_open(struct json_reader *r, const char *name, json_fill_f
  * `fill` gives what is there from `offset` on. */
 rag_status json_reader_open_inside(struct json_reader *r, const char *name, json_fill_fn fill,
                                    void *ctx, uint64_t offset, const char *inside, rag_error *err);
+/* The same with a reader that is open, or zeroed: its memory is used again. With nothing in `inside`
+ * and `offset` 0: from the beginning of the input. */
+rag_status json_reader_restart(struct json_reader *r, const char *name, json_fill_fn fill,
+                               void *ctx, uint64_t offset, const char *inside, rag_error *err);
 void json_reader_close(struct json_reader *r); /* a zeroed one is allowed */
 
 /* After a failure: whether it is only that the input ended, and whether it did so where a member or

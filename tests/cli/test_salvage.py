@@ -205,6 +205,14 @@ def test_rows_that_a_store_refuses(ragstore, alice_copy, tmp_path):
     assert old["error_msg"] == "why" and old["metadata"] == {} and "error" not in old
 
 
+def test_one_row_is_one_row(ragstore, tmp_path):
+    (tmp_path / "in").mkdir()
+    data = json.dumps({"a": {"x": "text"}, "b": {"x": "text"}}, indent=2)
+    (tmp_path / "in/kv_store_full_docs.json").write_text(data.replace("text", "te\x01t", 1), encoding="utf-8")
+    shown = ragstore("import", tmp_path / "in", tmp_path / "s", "--salvage", status=1).out
+    assert "1 row in " in shown and "1 row is lost, at 1 damaged place." in shown
+
+
 def test_nothing_is_lost_of_sound_files(ragstore, tmp_path):
     done = ragstore("import", ALICE, tmp_path / "s", "--salvage", "--json")
     assert done.json["rows"] == ragstore("import", ALICE, tmp_path / "t", "--json").json["rows"]

@@ -88,8 +88,8 @@ static void test_wide_harm(void **state)
     for (int one_line = 0; one_line < 2; one_line++) {
         struct intact f = INTACT(lightrag_read_kv, "x");
         make(&f, one_line);
-        salvage_random_harms(&f, 1000, 20, 1);
-        salvage_random_harms(&f, 1000, f.data.len, 2);
+        salvage_random_harms(&f, 300, 20, 1);
+        salvage_random_harms(&f, 300, f.data.len, 2);
         intact_free(&f);
     }
 }
@@ -100,18 +100,118 @@ static void test_several_bytes(void **state)
     for (int one_line = 0; one_line < 2; one_line++) {
         struct intact f = INTACT(lightrag_read_kv, "x");
         make(&f, one_line);
-        salvage_several_bytes(&f, 1000, 3);
+        salvage_several_bytes(&f, 500, 3);
         intact_free(&f);
     }
+}
+
+/* Rows of 60 bytes to 20 kB over more than two windows of the readers. */
+static void make_large(struct intact *f, int one_line)
+{
+    static char text[20001], row[20200];
+    uint64_t random = 7;
+    f->told_by_next = one_line;
+    intact_text(f, one_line ? "{" : "{\n  ");
+    for (size_t i = 0; f->data.len < 600000; i++) {
+        const size_t len = salvage_random(&random) % (i % 8 ? 300 : 20000);
+        for (size_t j = 0; j < len; j++)
+            text[j] = "ab c\xc3\xa4"[j % 6];
+        text[len / 6 * 6] = 0;
+        (void)snprintf(row, sizeof row,
+                       one_line ? "\"key %zu\": {\"t\": \"%s\"}"
+                                : "\"key %zu\": {\n    \"t\": \"%s\"\n  }",
+                       i, text);
+        if (i)
+            intact_text(f, one_line ? ", " : ",\n  ");
+        intact_row(f, row);
+    }
+    intact_text(f, one_line ? "}" : "\n}");
+    intact_end(f);
+}
+
+static void test_boundaries(void **state)
+{
+    (void)state;
+    for (int one_line = 0; one_line < 2; one_line++) {
+        struct intact f = INTACT(lightrag_read_kv, "x");
+        make_large(&f, one_line);
+        salvage_at_boundaries(&f, 11);
+        salvage_random_harms(&f, 100, 100 * 1024, 5);
+        intact_free(&f);
+    }
+}
+
+/* What looks like the beginning of a row, in a text. */
+static void test_false_beginnings(void **state)
+{
+    static const char *const fakes[] = { "\n  \"f\": {", "},\n  \"fake\": {\n", "\n  \"" };
+    (void)state;
+    for (int one_line = 0; one_line < 2; one_line++) {
+        struct intact f = INTACT(lightrag_read_kv, "x");
+        make(&f, one_line);
+        const char *text = strstr(f.data.data, "a longer text");
+        assert_non_null(text);
+        for (size_t i = 0; i < sizeof fakes / sizeof *fakes; i++) {
+            const struct outcome found =
+                intact_overwrite(&f, (size_t)(text - f.data.data) + 2, fakes[i], strlen(fakes[i]));
+            assert_int_equal(found.rows, ROWS - 1);
+            assert_int_equal(found.lost, 1);
+        }
+        intact_free(&f);
+    }
+}
+
+/* A line for each row, but not as LightRAG writes it: nothing is lost of it. */
+static void test_other_layouts(void **state)
+{
+    static const char *const texts[] = {
+        "{\n  \"a\": {\"x\": 1},\n  \"b\": {\"y\": {\"z\": 2}},\n  \"c\": {}\n}",
+        "{\n  \"a\": {\"x\": 1}}",
+        "{\n\t\"a\": {\n\t\t\"x\": 1\n\t},\n\t\"b\": {}\n}\n",
+        "{ \"a\": {\"x\": {\"y\": {}}}, \"b\": {} }",
+        "{\n    \"a\": {\n        \"x\": 1\n    },\n    \"b\": {\n        \"y\": {}\n    }\n}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct reading strict, saved;
+        const struct memory_file file = { texts[i], strlen(texts[i]), SIZE_MAX };
+        assert_int_equal(reading_file(&strict, lightrag_read_kv, "x", file, 0, 0), RAG_OK);
+        assert_int_equal(reading_file(&saved, lightrag_read_kv, "x", file, 0, 1), RAG_OK);
+        assert_string_equal(saved.lines.data, strict.lines.data);
+        assert_int_equal(saved.summary.damage.places, 0);
+        assert_false(saved.summary.damage.at_least);
+        reading_free(&strict);
+        reading_free(&saved);
+    }
+}
+
+/* A row that is larger than any may be, and the file cut in the middle of it. */
+static void test_cut_in_a_row_without_end(void **state)
+{
+    static const char head[] = "{\"a\": {}, \"b\": {\"t\": \"";
+    struct reading r;
+    const size_t len = LIMIT_VALUE_BYTES + LIMIT_KEY_BYTES * 4;
+    char *data = malloc(len);
+    (void)state;
+    assert_non_null(data);
+    memset(data, 'x', len);
+    memcpy(data, head, sizeof head - 1);
+    const struct memory_file file = { data, len, SIZE_MAX };
+    assert_int_equal(reading_file(&r, lightrag_read_kv, "x", file, 0, 1), RAG_OK);
+    assert_int_equal(r.rows, 1);
+    assert_int_equal(r.summary.damage.lost, 1);
+    assert_true(r.summary.damage.at_least);
+    reading_free(&r);
+    free(data);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_wide_harm),
-        cmocka_unit_test(test_several_bytes),
+        cmocka_unit_test(test_every_byte),    cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_wide_harm),     cmocka_unit_test(test_several_bytes),
+        cmocka_unit_test(test_boundaries),    cmocka_unit_test(test_false_beginnings),
+        cmocka_unit_test(test_other_layouts), cmocka_unit_test(test_cut_in_a_row_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,19 +20,50 @@ static const char *const rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-static void make(struct intact *f)
+static void add_row(struct intact *f, const char *row)
 {
-    intact_text(f, "{\"embedding_dim\": 4, \"data\": [");
-    for (size_t i = 0; i < ROWS; i++) {
-        if (i)
-            intact_text(f, ", ");
-        intact_row(f, rows[i]);
-    }
+    if (f->count)
+        intact_text(f, ", ");
+    intact_row(f, row);
+}
+
+/* The matrix of a file with 3 n + 2 rows of four elements. */
+static void end_rows(struct intact *f)
+{
+    assert_int_equal(f->count % 3, 2);
     intact_text(f, "], \"matrix\": \"");
-    for (size_t i = 0; i < ROWS * 16 / 3; i++)
+    for (size_t i = 0; i < f->count * 16 / 3; i++)
         intact_text(f, "AAAA");
     intact_text(f, "AAA=\"}");
     intact_end(f);
+    assert_int_equal(f->strict.summary.warning_count, 0);
+}
+
+static void make(struct intact *f)
+{
+    intact_text(f, "{\"embedding_dim\": 4, \"data\": [");
+    for (size_t i = 0; i < ROWS; i++)
+        add_row(f, rows[i]);
+    end_rows(f);
+}
+
+/* Over more than two windows of the readers, then the matrix. */
+static void make_large(struct intact *f)
+{
+    static char text[20001], row[20400];
+    uint64_t random = 7;
+    intact_text(f, "{\"embedding_dim\": 4, \"data\": [");
+    for (size_t i = 0; f->data.len < 600000 || f->count % 3 != 2; i++) {
+        const size_t len = salvage_random(&random) % (i % 8 ? 300 : 20000);
+        for (size_t j = 0; j < len; j++)
+            text[j] = "ab c\xc3\xa4"[j % 6];
+        text[len / 6 * 6] = 0;
+        (void)snprintf(row, sizeof row,
+                       "{\"__id__\": \"e%zu\", \"content\": \"%s\", \"vector\": \"" V1234 "\"}", i,
+                       text);
+        add_row(f, row);
+    }
+    end_rows(f);
 }
 
 static const char bytes[] = { '"', '\\', '{', '}', '[',  ']',  ',',    ':',    ' ',
@@ -63,8 +94,8 @@ static void test_wide_harm(void **state)
     struct intact f = INTACT(lightrag_read_vectors, "x");
     (void)state;
     make(&f);
-    salvage_random_harms(&f, 1000, 20, 1);
-    salvage_random_harms(&f, 1000, f.data.len, 2);
+    salvage_random_harms(&f, 300, 20, 1);
+    salvage_random_harms(&f, 300, f.data.len, 2);
     intact_free(&f);
 }
 
@@ -73,17 +104,60 @@ static void test_several_bytes(void **state)
     struct intact f = INTACT(lightrag_read_vectors, "x");
     (void)state;
     make(&f);
-    salvage_several_bytes(&f, 1000, 3);
+    salvage_several_bytes(&f, 500, 3);
+    intact_free(&f);
+}
+
+static void test_boundaries(void **state)
+{
+    struct intact f = INTACT(lightrag_read_vectors, "x");
+    (void)state;
+    make_large(&f);
+    salvage_at_boundaries(&f, 11);
+    salvage_random_harms(&f, 100, 100 * 1024, 5);
+    intact_free(&f);
+}
+
+/* All rows are before the matrix: nothing is lost with it. */
+static void test_cut_in_the_matrix(void **state)
+{
+    struct intact f = INTACT(lightrag_read_vectors, "x");
+    (void)state;
+    make_large(&f);
+    for (size_t len = f.data.len - 1; len > intact_tail(&f) + 20; len -= 131) {
+        const struct outcome found = intact_cut(&f, len);
+        assert_int_equal(found.rows, f.count);
+        assert_int_equal(found.lost, 0);
+        assert_int_equal(found.at_least, 0);
+    }
+    intact_free(&f);
+}
+
+/* What looks like the beginning of a row, in a text. */
+static void test_false_beginnings(void **state)
+{
+    static const char *const fakes[] = { "{\"__id__\"", "{\"__id__\": 5, ", "\"{\"__id__\": [" };
+    struct intact f = INTACT(lightrag_read_vectors, "x");
+    (void)state;
+    make(&f);
+    const char *text = strstr(f.data.data, "a longer text");
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof fakes / sizeof *fakes; i++) {
+        const struct outcome found =
+            intact_overwrite(&f, (size_t)(text - f.data.data) + 2, fakes[i], strlen(fakes[i]));
+        assert_int_equal(found.rows, ROWS - 1);
+        assert_int_equal(found.lost, 1);
+    }
     intact_free(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_wide_harm),
-        cmocka_unit_test(test_several_bytes),
+        cmocka_unit_test(test_every_byte),       cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_wide_harm),        cmocka_unit_test(test_several_bytes),
+        cmocka_unit_test(test_boundaries),       cmocka_unit_test(test_cut_in_the_matrix),
+        cmocka_unit_test(test_false_beginnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

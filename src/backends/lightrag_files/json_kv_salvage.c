@@ -27,9 +27,11 @@ struct kv_salvage {
     struct kv_reader *k;
     struct salvage_scan scan; /* for names behind a fault */
     struct salvage_losses losses;
+    struct json_reader counting; /* what is lost */
     rag_error why;
     int nested_layout;          /* of an old cache */
     size_t indent;              /* 0: the file has no lines of its own for rows */
+    int braces;                 /* they have, and so have the braces at their ends */
     char mark[INDENT_MOST + 3]; /* what begins a row */
     uint64_t row, row_end;      /* place of the last row begun; of the last that was whole */
     uint64_t end;               /* of the region */
@@ -46,33 +48,6 @@ static struct lightrag_damage *damage(const struct kv_salvage *s)
 
 /* ---- the layout of the file ------------------------------------------------------------------------ */
 
-/* *size: of the file, when it has no lines for rows: it was looked through for one then. */
-static rag_status find_layout(struct kv_salvage *s, uint64_t *size, rag_error *err)
-{
-    const unsigned char *p;
-    size_t n, indent = 2;
-    int found = 0;
-    RAG_TRY(salvage_scan_look(&s->scan, 64, &p, &n, err));
-    const size_t start = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    size_t i = start + 1;
-    if (n > start && p[start] == '{' && i < n && p[i] == '\r')
-        i++;
-    if (n > start && p[start] == '{' && i < n && p[i] == '\n') {
-        const size_t line = ++i;
-        while (i < n && p[i] == ' ')
-            i++;
-        if (i + 1 < n && p[i] == '"' && p[i + 1] != '"' && i > line && i - line <= INDENT_MOST)
-            indent = i - line;
-    }
-    s->mark[0] = '\n';
-    memset(s->mark + 1, ' ', indent);
-    memcpy(s->mark + 1 + indent, "\"", 2);
-    const struct salvage_marks marks = { { s->mark }, { indent + 2 }, 1 };
-    RAG_TRY(salvage_scan_find(&s->scan, &marks, size, &found, err));
-    s->indent = found ? indent : 0;
-    return RAG_OK;
-}
-
 /* Whether the brace before `end` is where the brace of a row is: on a line of its own, or, of a row
  * without members, behind the other brace. */
 enum row_end { TOO_EARLY, EMPTY_ROW, ROW_END };
@@ -83,8 +58,8 @@ static rag_status row_ends_at(const struct kv_salvage *s, const struct lightrag_
     char bytes[INDENT_MOST + 2];
     const size_t want = s->indent + 2;
     size_t have = 0;
-    *ends = s->indent ? TOO_EARLY : ROW_END;
-    if (!s->indent || end < want)
+    *ends = s->braces ? TOO_EARLY : ROW_END;
+    if (!s->braces || end < want)
         return RAG_OK;
     while (have < want) {
         size_t n = 0;
@@ -98,6 +73,66 @@ static rag_status row_ends_at(const struct kv_salvage *s, const struct lightrag_
     else if (memcmp(bytes + want - 2, "{}", 2) == 0)
         *ends = EMPTY_ROW;
     return RAG_OK;
+}
+
+/* Whether the braces of rows stand on lines of their own, as LightRAG writes them: most of the first
+ * do. The scan stands behind the mark of the first row. */
+static rag_status find_braces(struct kv_salvage *s, const struct salvage_marks *marks,
+                              rag_error *err)
+{
+    enum { SAMPLE = 32 };
+    uint64_t at;
+    int found, own_line = 0, other = 0;
+    s->braces = 1;
+    for (int i = 0; i < SAMPLE; i++) {
+        enum row_end ends = TOO_EARLY;
+        RAG_TRY(salvage_scan_find(&s->scan, marks, &at, &found, err));
+        if (!found)
+            break;
+        RAG_TRY(row_ends_at(s, s->k->job->input, at - 1, &ends, err)); /* before the comma */
+        own_line += ends == ROW_END;
+        other += ends == TOO_EARLY;
+    }
+    s->braces = own_line > other;
+    return RAG_OK;
+}
+
+/* How far the first row is indented; 0 when the file is in one line, and what looks like the line of
+ * a row further behind is damage. What cannot be told is taken for what LightRAG writes. */
+static size_t first_indent(const unsigned char *p, size_t n)
+{
+    size_t i = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 4 : 1;
+    if (i >= n || p[i - 1] != '{')
+        return 2;
+    if (p[i] == '"')
+        return 0;
+    i += p[i] == '\r';
+    if (i >= n || p[i] != '\n')
+        return 2;
+    const size_t line = ++i;
+    while (i < n && p[i] == ' ')
+        i++;
+    const int name = i + 1 < n && p[i] == '"' && p[i + 1] != '"';
+    return name && i > line && i - line <= INDENT_MOST ? i - line : 2;
+}
+
+/* *size: of the file, when it has no lines for rows: it was looked through for one then. */
+static rag_status find_layout(struct kv_salvage *s, uint64_t *size, rag_error *err)
+{
+    const unsigned char *p;
+    size_t n;
+    int found = 0;
+    RAG_TRY(salvage_scan_look(&s->scan, 64, &p, &n, err));
+    const size_t first = first_indent(p, n), indent = first ? first : 2;
+    s->mark[0] = '\n';
+    memset(s->mark + 1, ' ', indent);
+    memcpy(s->mark + 1 + indent, "\"", 2);
+    const struct salvage_marks marks = { { s->mark }, { indent + 2 }, 1 };
+    do
+        RAG_TRY(salvage_scan_find(&s->scan, &marks, size, &found, err));
+    while (found && !first);
+    s->indent = found ? indent : 0;
+    return found ? find_braces(s, &marks, err) : RAG_OK;
 }
 
 /* ---- rows one after the other ---------------------------------------------------------------------- */
@@ -292,7 +327,7 @@ static rag_status probe(struct kv_salvage *s, uint64_t at, int *good, uint64_t *
         (void)json_reader_ran_out(&r, &between);
         const int to_the_next = !s->last && between && json_reader_depth(&r) == 1;
         const int past_the_fault =
-            s->indent || (!s->truncated && json_reader_offset(&r) != s->fault);
+            s->braces || (!s->truncated && json_reader_offset(&r) != s->fault);
         *good = (to_the_next && c.ends != TOO_EARLY) || (c.ends == ROW_END && past_the_fault);
     }
     json_reader_close(&r);
@@ -340,38 +375,36 @@ static rag_status next_row(struct kv_salvage *s, uint64_t from, uint64_t *at, in
 static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint64_t from,
                              uint64_t to, int behind_row, struct salvage_count *out, rag_error *err)
 {
-    const struct kv_salvage *s = ctx;
+    struct kv_salvage *s = ctx;
     const int to_the_end = s->last && to == s->end;
     struct salvage_region region = SALVAGE_REGION(input, from, to);
-    struct json_reader r = { 0 };
+    struct json_reader *r = &s->counting;
     rag_error why = RAG_ERROR_INIT;
     enum json_event event;
     enum row_end ends = ROW_END;
     int between = 0;
     *out = (struct salvage_count){ 0 };
-    RAG_TRY(
-        json_reader_open_inside(&r, "", salvage_fill, &region, from, behind_row ? "{," : "{", err));
-    rag_status status = json_reader_next(&r, &event, &why);
+    RAG_TRY(json_reader_restart(r, "", salvage_fill, &region, from, behind_row ? "{," : "{", err));
+    rag_status status = json_reader_next(r, &event, &why);
     while (status == RAG_OK && event == JSON_EVENT_KEY) {
-        status = json_reader_next(&r, &event, &why);
+        status = json_reader_next(r, &event, &why);
         out->odd += status == RAG_OK && event != JSON_EVENT_OBJECT;
         if (status == RAG_OK)
-            status = json_reader_skip(&r, &why);
+            status = json_reader_skip(r, &why);
         if (status == RAG_OK && event == JSON_EVENT_OBJECT)
-            status = row_ends_at(s, input, json_reader_offset(&r), &ends, &why);
+            status = row_ends_at(s, input, json_reader_offset(r), &ends, &why);
         if (status == RAG_OK && ends == TOO_EARLY)
             status = rag_fail(&why, RAG_E_CORRUPT, "the row ends too early");
         out->rows += status == RAG_OK;
         if (status == RAG_OK)
-            status = json_reader_next(&r, &event, &why);
+            status = json_reader_next(r, &event, &why);
     }
     if (status == RAG_OK && to_the_end) /* the object has ended: and the file? */
-        status = json_reader_next(&r, &event, &why);
+        status = json_reader_next(r, &event, &why);
     if (salvage_is_fault(status))
-        out->cut = json_reader_ran_out(&r, &between);
-    out->whole = to_the_end ? status == RAG_OK : between && json_reader_depth(&r) == 1;
-    out->fault = json_reader_offset(&r);
-    json_reader_close(&r);
+        out->cut = json_reader_ran_out(r, &between);
+    out->whole = to_the_end ? status == RAG_OK : between && json_reader_depth(r) == 1;
+    out->fault = json_reader_offset(r);
     if (status == RAG_OK || salvage_is_fault(status))
         return RAG_OK;
     if (err)
@@ -522,6 +555,7 @@ rag_status kv_salvage(struct kv_reader *k, rag_error *err)
     rag_status status = salvage_scan_open(&s.scan, k->job->input, err);
     if (status == RAG_OK)
         status = salvage_file(&s, err);
+    json_reader_close(&s.counting);
     salvage_scan_close(&s.scan);
     return status;
 }

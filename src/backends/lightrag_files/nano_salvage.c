@@ -24,8 +24,9 @@ struct nano_salvage {
     struct nano_reader *n;
     struct salvage_scan scan;
     struct salvage_losses losses;
-    uint64_t losses_index; /* of the first row in the last stretch of them */
-    int last;              /* no record is behind this one */
+    struct json_reader counting; /* what is lost */
+    uint64_t losses_index;       /* of the first row in the last stretch of them */
+    int last;                    /* no record is behind this one */
     rag_error why;
     uint32_t sizes[SAMPLE]; /* dimensions of the first records */
     size_t sampled;
@@ -153,32 +154,28 @@ static rag_status count_elements(struct json_reader *r, struct salvage_count *ou
 static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint64_t from,
                              uint64_t to, int behind_row, struct salvage_count *out, rag_error *err)
 {
-    const struct nano_salvage *s = ctx;
+    struct nano_salvage *s = ctx;
     struct salvage_region region = SALVAGE_REGION(input, from, s->last ? SALVAGE_TO_THE_END : to);
-    struct json_reader r = { 0 };
+    struct json_reader *r = &s->counting;
+    const char *inside = from ? behind_row ? "{[," : "{[" : "";
     rag_error why = RAG_ERROR_INIT;
     enum json_event event;
     rag_status status = RAG_OK;
     int between = 0, entered;
     *out = (struct salvage_count){ 0 };
-    if (from)
-        RAG_TRY(json_reader_open_inside(&r, "", salvage_fill, &region, from,
-                                        behind_row ? "{[," : "{[", err));
-    else
-        RAG_TRY(json_reader_open(&r, "", salvage_fill, &region, err));
+    RAG_TRY(json_reader_restart(r, "", salvage_fill, &region, from, inside, err));
     if (!from)
-        status = enter_data(&r, &event, &why);
+        status = enter_data(r, &event, &why);
     entered = status == RAG_OK;
     if (status == RAG_OK)
-        status = count_elements(&r, out, &why);
+        status = count_elements(r, out, &why);
     if (salvage_is_fault(status)) {
-        out->cut = json_reader_ran_out(&r, &between);
-        out->whole = !s->last && entered && between && json_reader_depth(&r) == 2;
+        out->cut = json_reader_ran_out(r, &between);
+        out->whole = !s->last && entered && between && json_reader_depth(r) == 2;
     } else if (status == RAG_OK) {
         out->whole = s->last;
     }
-    out->fault = json_reader_offset(&r);
-    json_reader_close(&r);
+    out->fault = json_reader_offset(r);
     if (status == RAG_OK || salvage_is_fault(status))
         return RAG_OK;
     if (err)
@@ -415,6 +412,7 @@ rag_status nano_salvage(struct nano_reader *n, rag_error *err)
     rag_status status = salvage_scan_open(&s.scan, n->job->input, err);
     if (status == RAG_OK)
         status = salvage_file(&s, err);
+    json_reader_close(&s.counting);
     salvage_scan_close(&s.scan);
     return status;
 }

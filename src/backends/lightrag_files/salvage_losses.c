@@ -8,7 +8,8 @@
  *
  * Where two stretches meet, what looked like the beginning of a row may be part of the damage. So
  * they are tried as one first, when the first is not known or ends in the middle of something, and
- * count as one when neither that nor the second alone is known.
+ * count as one when neither that nor the second alone is known, or the first is not known and ends
+ * in the middle.
  *
  * Once a file has "at least", nothing more is tried: the number will not be exact any more. */
 #include <string.h>
@@ -218,7 +219,7 @@ rag_status salvage_lose(struct salvage_losses *l, const struct salvage_stretch *
         RAG_TRY(take_back(l, &s, &found, err));
         *taken_back = found.whole;
     }
-    if (meets && !found.whole) {
+    if (meets && (!found.whole || (l->cut && !l->exact))) {
         l->to = s.to;
         l->exact = 0;
         return RAG_OK;
