@@ -14,7 +14,8 @@
 #include "core/buffer.h"
 #include "core/json_reader.h"
 
-/* behind the headers of core: "text" is a type from here on */
+/* behind the headers of core: "text" is a type from here on, and slice_is() another function */
+#define slice_is cli_slice_is
 #include "cli/json_text.h"
 #include "cli/vector_file.h"
 
