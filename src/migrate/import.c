@@ -176,6 +176,7 @@ static rag_status import_one(struct file_job *f, rag_result *out, rag_error *err
                                     NULL,      &f->summary,          im->options.salvage };
     im->writer.file = im->file;
     im->writer.dimension = 0;
+    im->writer.file_model = f->summary.model; /* which the reader fills before it hands out rows */
     im->writer.damage = im->options.salvage ? &f->refused : NULL;
     im->writer.refused = im->writer.ends_without_node = 0;
     rag_status status = look_around(im, 1, err);

@@ -17,7 +17,8 @@ struct import_writer {
     rag_store *store;
     const rag_context *ctx;
     const struct lightrag_file *file;
-    const char *model;
+    const char *model;      /* NULL: what the file says */
+    const char *file_model; /* "": it does not say */
     rag_element element;
     uint32_t dimension;             /* of the space that was defined for this file; 0: none */
     struct lightrag_damage *damage; /* of a salvage: what the store refuses; NULL: it is an error */

@@ -61,8 +61,7 @@ static rag_status define(struct import_writer *w, uint32_t dimension, rag_error 
         return RAG_OK;
     space.dimension = dimension;
     space.element = w->element;
-    if (w->model)
-        (void)snprintf(space.model, sizeof space.model, "%s", w->model);
+    (void)snprintf(space.model, sizeof space.model, "%s", w->model ? w->model : w->file_model);
     RAG_TRY(rag_vector_define(w->store, w->ctx, w->file->name_space, &space, err));
     w->dimension = dimension;
     return RAG_OK;

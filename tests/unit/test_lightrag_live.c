@@ -257,6 +257,11 @@ static void the_model_is_kept(void **state)
     OK(rag_vector_describe(third, NULL, "v", &found, &err));
     assert_string_equal(found.model, "model \"one\" \xe6\x9d\xb1");
     rag_store_close(third);
+    rag_store *imported = open_store("memory:");
+    OK(rag_import_lightrag(imported, NULL, "d", NULL, NULL, &err));
+    OK(rag_vector_describe(imported, NULL, "v", &found, &err));
+    assert_string_equal(found.model, "model \"one\" \xe6\x9d\xb1");
+    rag_store_close(imported);
     OK(rag_vector_drop(b, NULL, "v", &err));
     flush(b);
     assert_false(file_is_there("d/vdb_v.json"));
