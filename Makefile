@@ -3,7 +3,7 @@ BUILD := build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: all configure demo check test fuzz bench install format clean
+.PHONY: all configure demo check test soak fuzz bench install format clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -24,6 +24,11 @@ check:
 test:
 	@scripts/bootstrap test
 	@scripts/run-tests all
+
+# crashes at length: power cuts, failing calls, kills; about two hours; results into tests/crash/README.md
+soak: all
+	@scripts/bootstrap test
+	@scripts/soak
 
 # each fuzz target for FUZZ_SECONDS
 fuzz: export FUZZ_SECONDS ?= 300

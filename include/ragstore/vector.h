@@ -168,8 +168,9 @@ typedef struct rag_flush_figures {
  * out deferred deletes. Rows are stored batch by batch: when it fails, what was stored stays stored,
  * everything else stays pending and the next flush goes on. A row that is deferred again meanwhile
  * stays pending with its new text. Nothing pending: the embedder is not called, nothing is written.
- * Durable when it returns. *figures may be NULL, and is filled on failure as well. Refused inside a
- * transaction, which would be held while texts are embedded. Flushes of one space from several
+ * What it stored is durable when it returns; on failure the outcome says RAG_OUTCOME_UNKNOWN when a
+ * part was stored, RAG_OUTCOME_APPLIED when all of it was and the sync failed: rag_flush() then.
+ * *figures may be NULL, and is filled on failure as well. Refused inside a transaction, which would be held while texts are embedded. Flushes of one space from several
  * threads share the work. A space that is not defined has nothing pending.
  * Expected: what the embedder fails with; RAG_E_MISMATCH, RAG_E_INVALID (its vectors). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_vector_flush(rag_store *store, const rag_context *ctx,

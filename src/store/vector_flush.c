@@ -369,8 +369,14 @@ static rag_status run_flush(struct flush *f, rag_error *err)
         status = f->status;
         why = f->why;
     }
-    if (status == RAG_OK && f->figures.stored + f->figures.deleted)
+    const int wrote = f->figures.stored + f->figures.deleted != 0;
+    rag_outcome outcome = RAG_OUTCOME_UNKNOWN; /* some of it, if anything was written */
+    if (status == RAG_OK && wrote) {
         status = f->c->driver->backend.flush(&f->c->call, f->token, &why);
+        outcome = RAG_OUTCOME_APPLIED;
+    }
+    if (status != RAG_OK && wrote && why.outcome == RAG_OUTCOME_NOT_APPLIED)
+        why.outcome = outcome;
     if (status != RAG_OK && err)
         *err = why;
     rag_result_free(f->page);

@@ -145,8 +145,9 @@ static size_t look(const struct life *life, const struct disk_cut *cut, size_t a
     looked_choice = choice;
     size_t found = 0;
     if (life->new_hash)
-        (void)must_hold_one_of(path, at < life->published ? life->old_hash : NULL, life->new_hash,
-                               what);
+        must_hold_any_of(
+            path, (const char *[]){ life->new_hash, at < life->published ? life->old_hash : NULL },
+            2, what);
     else
         found = model_must_hold(life->model, path, first, last, what);
     looked_at = NULL;

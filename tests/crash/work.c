@@ -789,15 +789,16 @@ size_t model_must_hold(const struct model *m, const char *path, size_t first, si
     return k - 1;
 }
 
-int must_hold_one_of(const char *path, const char *a, const char *b, const char *what)
+void must_hold_any_of(const char *path, const char *const *hashes, size_t count, const char *what)
 {
     char hash[HASH_BYTES];
     rag_store *store = opened_anew(path, hash, what);
-    const int is_a = a && strcmp(hash, a) == 0, is_b = b && strcmp(hash, b) == 0;
-    if (!is_a && !is_b)
+    int found = 0;
+    for (size_t i = 0; i < count; i++)
+        found |= hashes[i] && strcmp(hash, hashes[i]) == 0;
+    if (!found)
         FAIL("%s: the store holds something else", what);
     look_and_close(store, what);
-    return is_a ? 0 : 1;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------ */

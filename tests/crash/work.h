@@ -103,8 +103,8 @@ void reboot(void);
  * search of all rows finds. Else the test fails, saying `what`. */
 size_t model_must_hold(const struct model *m, const char *path, size_t first, size_t last,
                        const char *what);
-/* The same of a store whose content is `a` or `b` (NULL: not allowed): 0 or 1. */
-int must_hold_one_of(const char *path, const char *a, const char *b, const char *what);
+/* The same of a store whose content is one of `hashes` (NULL: not that one). */
+void must_hold_any_of(const char *path, const char *const *hashes, size_t count, const char *what);
 
 /* ---- files ----------------------------------------------------------------------------------------- */
 

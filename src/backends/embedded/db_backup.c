@@ -21,6 +21,7 @@
 #include "core/alloc.h"
 #include "core/os.h"
 #include "db_internal.h"
+#include "error.h"
 #include "page_checksum.h"
 #include "partial.h"
 #include "vector_cache.h"
@@ -39,6 +40,14 @@ struct backup {
 
 /* ---- the database -------------------------------------------------------------------------------- */
 
+static rag_status fail_copy(int code, int system_errno, const char *path, rag_error *err)
+{
+    const struct error_kind kind = map_error(code, system_errno);
+    (void)rag_fail(err, kind.status, "make the copy %s: %s", path, sqlite3_errstr(code));
+    rag_error_retryable(err, kind.retryable);
+    return kind.status;
+}
+
 /* Copy step by step; the snapshot of the source stands still, so nothing is copied twice. */
 static rag_status copy_steps(struct backup *b, sqlite3_backup *copy, const char *path,
                              rag_error *err)
@@ -54,11 +63,8 @@ static rag_status copy_steps(struct backup *b, sqlite3_backup *copy, const char 
         context_progress(ctx, "copy", 0, 0, done * page, total * page);
         if (code == SQLITE_DONE)
             return RAG_OK;
-        if ((code & 0xff) == SQLITE_FULL)
-            return rag_fail(err, RAG_E_NO_SPACE, "no space for the copy %s", path);
         if (code != SQLITE_OK)
-            return rag_fail(err, RAG_E_IO, "copy %s to %s: %s", b->db->path, path,
-                            sqlite3_errstr(code));
+            return fail_copy(code, 0, path, err);
     }
 }
 
@@ -67,13 +73,12 @@ static rag_status copy_pages(struct backup *b, struct db_conn *from, sqlite3 *to
 {
     sqlite3_backup *copy = sqlite3_backup_init(to, "main", from->sqlite, "main");
     if (!copy)
-        return rag_fail(err, RAG_E_IO, "begin to copy %s to %s: %s", b->db->path, path,
-                        sqlite3_errmsg(to));
+        return fail_copy(sqlite3_extended_errcode(to), sqlite3_system_errno(to), path, err);
     page_checksum_choose(to, page_checksum_is_on(from->sqlite));
     rag_status status = copy_steps(b, copy, path, err);
     const int code = sqlite3_backup_finish(copy);
     if (status == RAG_OK && code != SQLITE_OK)
-        status = rag_fail(err, RAG_E_IO, "finish the copy %s: %s", path, sqlite3_errstr(code));
+        status = fail_copy(code, sqlite3_system_errno(to), path, err);
     return status;
 }
 
@@ -91,12 +96,14 @@ static rag_status open_copy(const char *path, sqlite3 **to, rag_error *err)
     int fd = -1;
     RAG_TRY(os_open(path, O_RDWR | O_CREAT | O_EXCL, &fd, err)); /* with our mode */
     os_close(fd);
-    if (sqlite3_open_v2(path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, PAGE_CHECKSUM_VFS) !=
-            SQLITE_OK ||
-        sqlite3_exec(*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL) !=
-            SQLITE_OK)
-        return rag_fail(err, RAG_E_IO, "make %s: %s", path,
-                        *to ? sqlite3_errmsg(*to) : "out of memory");
+    int code = sqlite3_open_v2(path, to,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                               PAGE_CHECKSUM_VFS);
+    if (code == SQLITE_OK)
+        code =
+            sqlite3_exec(*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        return fail_copy(code, *to ? sqlite3_system_errno(*to) : 0, path, err);
     return RAG_OK;
 }
 

@@ -309,6 +309,8 @@ rag_status connection_open(struct db *db, const char *path, enum connection_kind
         if (status == RAG_OK && moved && attempt == OPEN_ATTEMPTS)
             status = rag_fail(err, RAG_E_CONFLICT, "%s is replaced again and again", path);
     }
+    if (status == RAG_OK)
+        status = transaction_prepare(c, err);
     if (status != RAG_OK) {
         connection_close(c);
         return status;

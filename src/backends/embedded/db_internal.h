@@ -138,6 +138,8 @@ void statements_reset(struct db_statement_cache *cache);
 /* Get the turn and check that the store can be written. */
 rag_status turn_take(struct db *db, const rag_context *ctx, rag_error *err);
 void turn_leave(struct db *db);
+/* Once for each connection, when it is opened: so that nothing can keep it from ending. */
+rag_status transaction_prepare(struct connection *c, rag_error *err);
 /* Begin and end on the writer; the turn is held. `full`: the commit syncs. */
 rag_status writer_begin(struct db *db, int full, rag_error *err);
 rag_status writer_commit(struct db *db, int full, rag_error *err);

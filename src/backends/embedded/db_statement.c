@@ -12,6 +12,7 @@
 #include "db_internal.h"
 #include "error.h"
 #include "page_checksum.h"
+#include "sqlite_os.h"
 
 struct cell {
     const char *sql; /* NULL: free */
@@ -211,7 +212,8 @@ static rag_status fail_damaged(struct db_conn *conn, const char *path, int code,
 rag_status db_fail(struct db_conn *conn, int code, const char *doing, rag_error *err)
 {
     const struct connection *c = connection_of(conn);
-    const int system_errno = sqlite3_system_errno(conn->sqlite);
+    const int given = sqlite3_system_errno(conn->sqlite);
+    const int system_errno = given == SQLITE_OS_READ_EIO ? EIO : given;
     const struct error_kind kind = map_error(code, system_errno);
     if ((code & 0xff) == SQLITE_INTERRUPT && c->ctx) {
         const rag_status why = context_check(c->ctx, err);

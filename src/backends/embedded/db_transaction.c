@@ -16,10 +16,12 @@
  * While a store is built there is one connection and one long transaction without a journal: slots
  * only take the turn, which is then of this process alone, and an error after a change spoils the
  * build. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/os.h"
 #include "db_internal.h"
 #include "error.h"
 #include "sqlite_os.h"
@@ -55,6 +57,16 @@ rag_status db_check_build(struct db *db, rag_error *err)
     return RAG_OK;
 }
 
+/* SQLite says that the file has moved, also when it could not look. 1: so it is; 0: no; -1: it
+ * cannot be told (errno). */
+static int has_moved(const struct db *db)
+{
+    struct stat st;
+    if (os_calls.stat(db->path, &st) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? 1 : -1;
+    return st.st_dev != db->device || st.st_ino != db->inode;
+}
+
 /* Break the handle when the files it has open are no longer those at their paths. */
 static rag_status check_in_place(struct db *db, rag_error *err)
 {
@@ -62,9 +74,16 @@ static rag_status check_in_place(struct db *db, rag_error *err)
     int moved = 0;
     (void)sqlite3_file_control(c->base.sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     if (moved)
+        moved = has_moved(db);
+    if (moved < 0)
+        return rag_fail_errno(err, errno, "look at %s", db->path);
+    if (moved)
         db_break(db, RAG_E_CORRUPT, "its file was removed or replaced while it was open");
 #ifdef EMBEDDED_PRIVATE_SQLITE
-    if (sqlite_os_is_in_place(c->wal_path) != 1)
+    const int in_place = sqlite_os_is_in_place(c->wal_path);
+    if (in_place < 0)
+        return rag_fail_errno(err, errno, "look at %s", c->wal_path);
+    if (!in_place)
         db_break(db, RAG_E_CORRUPT,
                  "its write-ahead log was removed or replaced while it was open");
 #endif
@@ -120,6 +139,17 @@ static rag_status run(struct connection *c, const char *sql, rag_error *err)
     return db_run(&c->base, stmt, err);
 }
 
+/* What undoes must not need memory first: these are prepared when the connection is opened. */
+static const char SQL_COMMIT[] = "COMMIT";
+static const char SQL_ROLLBACK[] = "ROLLBACK";
+
+rag_status transaction_prepare(struct connection *c, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    RAG_TRY(db_prepare(&c->base, SQL_COMMIT, &stmt, err));
+    return db_prepare(&c->base, SQL_ROLLBACK, &stmt, err);
+}
+
 static void set_normal(struct connection *c)
 {
     (void)sqlite3_exec(c->base.sqlite, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
@@ -129,7 +159,7 @@ void writer_rollback(struct connection *c)
 {
     statements_reset(c->base.statements);
     if (!sqlite3_get_autocommit(c->base.sqlite))
-        (void)run(c, "ROLLBACK", NULL);
+        (void)run(c, SQL_ROLLBACK, NULL);
 }
 
 rag_status secure_delete_read(struct db_conn *conn, enum secure_delete *out, rag_error *err)
@@ -208,7 +238,7 @@ rag_status writer_commit(struct db *db, int full, rag_error *err)
     rag_status status = RAG_OK;
     sqlite3_stmt *stmt;
     int code = SQLITE_NOMEM;
-    if (db_prepare(&c->base, "COMMIT", &stmt, NULL) == RAG_OK)
+    if (db_prepare(&c->base, SQL_COMMIT, &stmt, NULL) == RAG_OK)
         code = sqlite3_step(stmt);
     if (code != SQLITE_DONE) {
         status = commit_failed(db, code, err);
@@ -376,7 +406,7 @@ void db_read_end(const rag_call *call, struct db_conn *conn)
     }
     c->in_read = 0;
     c->ctx = NULL; /* a passed deadline must not keep the snapshot open */
-    if (run(c, "COMMIT", NULL) != RAG_OK)
+    if (run(c, SQL_COMMIT, NULL) != RAG_OK)
         writer_rollback(c);
     pool_give_back(db, c);
 }

@@ -28,6 +28,7 @@ static struct error_kind of_io(int code, int system_errno)
     case ENOSPC:
     case EDQUOT:
     case EFBIG: return kind(RAG_E_NO_SPACE, 0);
+    case ENOMEM: return kind(RAG_E_NO_MEMORY, 1);
     default: return kind(RAG_E_IO, 0);
     }
 }
@@ -40,6 +41,8 @@ static struct error_kind of_open(int system_errno)
     case EDQUOT: return kind(RAG_E_NO_SPACE, 0);
     case EMFILE:
     case ENFILE: return kind(RAG_E_IO, 1);
+    case EIO: return kind(RAG_E_IO, 0);
+    case ENOMEM: return kind(RAG_E_NO_MEMORY, 1);
     default: return kind(RAG_E_DENIED, 0);
     }
 }

@@ -108,39 +108,69 @@ static int is_shm(const char *path)
     return slice_ends_with(rag_text(path), "-shm");
 }
 
+/* 0, or what went wrong as errno. */
 static int add_row(int fd, const char *path)
 {
     struct stat st;
     if (os_calls.fstat(fd, &st) != 0)
-        return 0;
+        return errno;
     if (table_count == table_capacity) {
         const size_t capacity = table_capacity ? table_capacity * 2 : 32;
         struct opened *more = rag_realloc(table, capacity * sizeof *more);
         if (!more)
-            return 0;
+            return ENOMEM;
         table = more;
         table_capacity = capacity;
     }
     if (os_track_descriptor(fd, NULL) != RAG_OK)
-        return 0;
+        return ENOMEM;
     table[table_count++] = (struct opened){
         .fd = fd, .path = path, .device = st.st_dev, .inode = st.st_ino, .is_shm = is_shm(path)
     };
-    return 1;
+    return 0;
 }
 
-static int hook_open(const char *path, int flags, int mode)
+static int open_and_track(const char *path, int flags, int mode)
 {
     (void)pthread_mutex_lock(&table_mutex);
     int fd = os_calls.open(path, flags | O_CLOEXEC, (mode_t)mode);
     int code = errno;
-    if (fd >= 0 && !add_row(fd, path)) {
-        (void)os_calls.close(fd);
-        fd = -1;
-        code = ENOMEM;
+    if (fd >= 0) {
+        code = add_row(fd, path);
+        if (code) {
+            (void)os_calls.close(fd);
+            fd = -1;
+        }
     }
     (void)pthread_mutex_unlock(&table_mutex);
     errno = code;
+    return fd;
+}
+
+static int is_refusal(int code)
+{
+    return code == EACCES || code == EPERM || code == EROFS || code == EISDIR;
+}
+
+/* What SQLite cannot open for writing it opens for reading at once, whatever the reason, and later
+ * says "read-only" or "not there". That is right when writing is refused; after any other error the
+ * second try gets the answer of the first. A thread makes the two calls one after the other. */
+static int hook_open(const char *path, int flags, int mode)
+{
+    static _Thread_local const char *failed_path;
+    static _Thread_local int failed_code;
+    const int is_second = failed_path == path && (flags & O_ACCMODE) == O_RDONLY;
+    failed_path = NULL;
+    if (is_second) {
+        errno = failed_code;
+        return -1;
+    }
+    const int fd = open_and_track(path, flags, mode);
+    if (fd < 0 && (flags & O_ACCMODE) == O_RDWR && errno != ENOENT && errno != EINTR &&
+        !is_refusal(errno)) {
+        failed_path = path;
+        failed_code = errno;
+    }
     return fd;
 }
 
@@ -196,15 +226,18 @@ static struct owner *new_owner(const struct opened *row)
 {
     struct owner *owner = rag_alloc_zeroed(1, sizeof *owner);
     if (!owner) {
-        errno = ENOLCK;
+        errno = ENOMEM;
         return NULL;
     }
     owner->fd = open_description(row->fd);
-    if (owner->fd < 0 || os_track_descriptor(owner->fd, NULL) != RAG_OK) {
-        if (owner->fd >= 0)
-            (void)os_calls.close(owner->fd);
+    int code = owner->fd < 0 ? errno : 0;
+    if (!code && os_track_descriptor(owner->fd, NULL) != RAG_OK) {
+        (void)os_calls.close(owner->fd);
+        code = ENOMEM;
+    }
+    if (code) {
         rag_free(owner);
-        errno = ENOLCK;
+        errno = code; /* not ENOLCK, which SQLite takes for a lock of somebody else */
         return NULL;
     }
     owner->device = row->device;
@@ -303,10 +336,12 @@ int sqlite_os_is_in_place(const char *path)
         if (table[i].path == path)
             row = table[i];
     (void)pthread_mutex_unlock(&table_mutex);
-    if (row.fd < 0)
-        return -1;
     struct stat st;
-    return os_calls.stat(path, &st) == 0 && st.st_dev == row.device && st.st_ino == row.inode;
+    if (row.fd < 0)
+        return 0;
+    if (os_calls.stat(path, &st) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    return st.st_dev == row.device && st.st_ino == row.inode;
 }
 
 /* ---- passed on ---------------------------------------------------------------------------------------- */
@@ -316,14 +351,23 @@ static int hook_access(const char *path, int mode)
     return os_calls.access(path, mode);
 }
 
+/* SQLite takes EIO for a damaged file system and says that the database is damaged: not what it is
+ * for us, where damage is what was read and contradicts itself. */
+static ssize_t read_result(ssize_t n)
+{
+    if (n < 0 && errno == EIO)
+        errno = SQLITE_OS_READ_EIO;
+    return n;
+}
+
 static ssize_t hook_read(int fd, void *data, size_t len)
 {
-    return os_calls.read(fd, data, len);
+    return read_result(os_calls.read(fd, data, len));
 }
 
 static ssize_t hook_pread(int fd, void *data, size_t len, off_t offset)
 {
-    return os_calls.pread(fd, data, len, offset);
+    return read_result(os_calls.pread(fd, data, len, offset));
 }
 
 static ssize_t hook_write(int fd, const void *data, size_t len)

@@ -15,9 +15,14 @@ rag_status lightrag_source_open(struct lightrag_source *s, const struct lightrag
     int fd;
     /* O_NONBLOCK: a pipe of that name must not hang the reader */
     RAG_TRY(os_open(file->path, O_RDONLY | O_NONBLOCK, &fd, err));
-    if (os_calls.fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    rag_status status = RAG_OK;
+    if (os_calls.fstat(fd, &st) != 0)
+        status = rag_fail_errno(err, errno, "look at %s", file->path);
+    else if (!S_ISREG(st.st_mode))
+        status = rag_fail(err, RAG_E_INVALID, "%s is not a file", file->path);
+    if (status != RAG_OK) {
         os_close(fd);
-        return rag_fail(err, RAG_E_INVALID, "%s is not a file", file->path);
+        return status;
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     *s = (struct lightrag_source){ file, fd, stop, place };
