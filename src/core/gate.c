@@ -64,11 +64,8 @@ rag_status gate_attach(struct gate *gate, const char *path, rag_error *err)
     if (!copy)
         return rag_fail_memory(err);
     int fd = -1;
-    rag_status status = os_open(path, O_RDWR | O_CREAT, &fd, err);
-    if (status == RAG_OK)
-        status = os_track_descriptor(fd, err);
+    const rag_status status = os_open(path, O_RDWR | O_CREAT, &fd, err);
     if (status != RAG_OK) {
-        os_close(fd);
         rag_free(copy);
         return status;
     }
@@ -81,10 +78,7 @@ void gate_free(struct gate *gate)
 {
     if (!gate)
         return;
-    if (gate->fd >= 0) {
-        os_untrack_descriptor(gate->fd);
-        os_close(gate->fd);
-    }
+    os_close(gate->fd);
     (void)pthread_mutex_destroy(&gate->mutex);
     rag_free(gate->path);
     rag_free(gate);

@@ -1,9 +1,11 @@
 /* System calls, in one place.
  *
- * Fork: pthread_atfork is registered when the first store is opened. Its child handler closes
- * the tracked descriptors (close() is async-signal-safe) and bumps the generation by which handles
- * notice that they are in a child. Closing matters because open-file-description locks belong to
- * the description, which a child shares: a killed parent would leave its locks held by the child.
+ * Fork: pthread_atfork is registered when the first file is opened. Its child handler closes
+ * all descriptors that were opened here (close() is async-signal-safe) and bumps the generation by
+ * which handles notice that they are in a child. Closing matters because open-file-description locks
+ * belong to the description, which a child shares: a killed parent would leave its locks held by the
+ * child. So a file is opened and written into the table under the mutex that a fork takes: there is no
+ * moment at which a child inherits what it does not know of.
  * The table of descriptors is the only process-wide state here; no store can feel another's. */
 #include "os.h"
 
@@ -51,24 +53,6 @@ struct os_calls os_calls = {
     .mmap = mmap,
     .fcntl_lock = plain_fcntl_lock,
 };
-
-rag_status os_open(const char *path, int flags, int *fd, rag_error *err)
-{
-    int opened;
-    do
-        opened = os_calls.open(path, flags | O_CLOEXEC, 0600);
-    while (opened < 0 && errno == EINTR);
-    if (opened < 0)
-        return rag_fail_errno(err, errno, "open %s", path);
-    *fd = opened;
-    return RAG_OK;
-}
-
-void os_close(int fd)
-{
-    if (fd >= 0)
-        (void)os_calls.close(fd); /* on Linux the descriptor is gone whatever it answers */
-}
 
 rag_status os_write_all(int fd, const void *data, size_t len, const char *path, rag_error *err)
 {
@@ -140,15 +124,6 @@ rag_status os_fsync(int fd, const char *path, rag_error *err)
 int os_fdatasync(int fd)
 {
     return os_calls.fdatasync(fd);
-}
-
-DIR *os_open_directory(const char *path)
-{
-    const int fd = os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (!directory && fd >= 0)
-        (void)os_calls.close(fd);
-    return directory;
 }
 
 rag_status os_sync_directory(const char *path, rag_error *err)
@@ -277,30 +252,26 @@ rag_status os_watch_forks(rag_error *err)
     return status;
 }
 
-rag_status os_track_descriptor(int fd, rag_error *err)
+/* With the mutex held. */
+static rag_status track(int fd, rag_error *err)
 {
-    (void)pthread_mutex_lock(&tracked_mutex);
-    rag_status status = register_handlers(err);
-    if (status == RAG_OK && tracked_count == tracked_capacity) {
+    RAG_TRY(register_handlers(err));
+    if (tracked_count == tracked_capacity) {
         const size_t capacity = tracked_capacity ? tracked_capacity * 2 : 16;
         int *more = rag_realloc(tracked, capacity * sizeof *more);
-        if (more) {
-            tracked = more;
-            tracked_capacity = capacity;
-        } else {
-            status = rag_fail_memory(err);
-        }
+        if (!more)
+            return rag_fail_memory(err);
+        tracked = more;
+        tracked_capacity = capacity;
     }
-    if (status == RAG_OK)
-        tracked[tracked_count++] = fd;
-    (void)pthread_mutex_unlock(&tracked_mutex);
-    return status;
+    tracked[tracked_count++] = fd;
+    return RAG_OK;
 }
 
-void os_untrack_descriptor(int fd)
+/* With the mutex held. What was opened last is looked for first. */
+static void untrack(int fd)
 {
-    (void)pthread_mutex_lock(&tracked_mutex);
-    for (size_t i = 0; i < tracked_count; i++) {
+    for (size_t i = tracked_count; i-- > 0;) {
         if (tracked[i] == fd) {
             tracked[i] = tracked[--tracked_count];
             break;
@@ -311,6 +282,74 @@ void os_untrack_descriptor(int fd)
         tracked = NULL;
         tracked_capacity = 0;
     }
+}
+
+rag_status os_track_descriptor(int fd, rag_error *err)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    const rag_status status = track(fd, err);
+    (void)pthread_mutex_unlock(&tracked_mutex);
+    return status;
+}
+
+void os_untrack_descriptor(int fd)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    untrack(fd);
+    (void)pthread_mutex_unlock(&tracked_mutex);
+}
+
+/* Opened and tracked between two forks. */
+static rag_status open_tracked(const char *path, int flags, int *fd, rag_error *err)
+{
+    int opened;
+    do
+        opened = os_calls.open(path, flags | O_CLOEXEC, 0600);
+    while (opened < 0 && errno == EINTR);
+    if (opened < 0)
+        return rag_fail_errno(err, errno, "open %s", path);
+    const rag_status status = track(opened, err);
+    if (status == RAG_OK)
+        *fd = opened;
+    else
+        (void)os_calls.close(opened);
+    return status;
+}
+
+rag_status os_open(const char *path, int flags, int *fd, rag_error *err)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    const rag_status status = open_tracked(path, flags, fd, err);
+    (void)pthread_mutex_unlock(&tracked_mutex);
+    return status;
+}
+
+void os_close(int fd)
+{
+    if (fd < 0)
+        return;
+    (void)pthread_mutex_lock(&tracked_mutex);
+    untrack(fd);
+    (void)os_calls.close(fd); /* on Linux the descriptor is gone whatever it answers */
+    (void)pthread_mutex_unlock(&tracked_mutex);
+}
+
+DIR *os_open_directory(const char *path)
+{
+    int fd;
+    if (os_open(path, O_RDONLY | O_DIRECTORY, &fd, NULL) != RAG_OK)
+        return NULL;
+    DIR *directory = fdopendir(fd);
+    if (!directory)
+        os_close(fd);
+    return directory;
+}
+
+void os_close_directory(DIR *directory)
+{
+    (void)pthread_mutex_lock(&tracked_mutex);
+    untrack(dirfd(directory));
+    (void)closedir(directory);
     (void)pthread_mutex_unlock(&tracked_mutex);
 }
 

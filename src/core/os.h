@@ -53,8 +53,9 @@ rag_status os_write_all_at(int fd, const void *data, size_t len, off_t offset, c
                            rag_error *err);
 rag_status os_fsync(int fd, const char *path, rag_error *err);
 
-/* opendir(); NULL with errno. Read with readdir(), end with closedir(). */
+/* opendir(); NULL with errno. Read with readdir(). */
 DIR *os_open_directory(const char *path);
+void os_close_directory(DIR *directory);
 /* What SQLite is compiled to call in place of fdatasync(), which it lets nobody replace. */
 int os_fdatasync(int fd);
 
@@ -72,8 +73,8 @@ char *os_join(const char *directory, const char *name);
  * is closed); 0 when somebody else has one of them, or locks do not work there. */
 int os_try_lock(int fd, off_t start, off_t len);
 
-/* Descriptors that carry locks: closed in the child right after fork(), so that a lock goes when
- * its owner goes, even while a child lives on. */
+/* Descriptors of others than os_open() and os_open_directory(), to be closed in the child right after
+ * fork() as theirs are. Opening and tracking must not be divided by a fork. */
 rag_status os_track_descriptor(int fd, rag_error *err);
 void os_untrack_descriptor(int fd);
 

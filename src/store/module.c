@@ -184,7 +184,7 @@ static rag_status list_folder(const char *folder, void *user, int *done, rag_err
         rag_free(name);
         rag_free(path);
     }
-    (void)closedir(directory);
+    os_close_directory(directory);
     return status;
 }
 

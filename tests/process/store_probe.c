@@ -11,8 +11,10 @@
  *   join H, ready H, leave H, incr H N   the shared namespace "s"; incr: key "n" by compare and swap
  *   mark N                   a system call that strace can find again (getpriority)
  *   defer H PREFIX N         embed H MS CONCURRENCY       pending H         droppending H
+ *   storm, watch, walk, page   batches that are killed, and who looks at them: store_probe_storm.c
  *   all H KEY            seen H KEY            in all kinds of store: store_probe_rows.c
- *   threads H T N, flushes H T, mixed H WRITERS READERS MS, orders URL, fork H, forks H T, hold H
+ *   threads H T N, flushes H T, mixed H WRITERS READERS MS, orders URL: store_probe_work.c
+ *   fork, forkin, hold, holdin   store_probe_fork.c     vectors, erasev, search: store_probe_search.c
  * H is a number; KEY, TEXT, ... have no blanks. All values are in namespace "n". */
 #include "store_probe.h"
 
@@ -207,6 +209,7 @@ rag_status open_handle(struct handle *h, const char *url, unsigned flags, rag_er
 {
     rag_open_options options = RAG_OPEN_OPTIONS_INIT;
     options.flags = flags;
+    h->flags = flags;
     options.workspace = "";
     options.config_file = "";
     (void)snprintf(h->url, sizeof h->url, "%s", url);
@@ -365,14 +368,14 @@ static int simple_command(const char *name, struct handle *h)
     static const struct {
         const char *name;
         void (*run)(struct handle *h);
-    } commands[] = {
-        { "close", do_close },       { "flush", do_flush },     { "publish", do_publish },
-        { "begin", do_begin },       { "commit", do_commit },   { "abort", do_abort },
-        { "count", do_count },       { "fork", do_fork },       { "hold", do_fork_hold },
-        { "describe", do_describe }, { "join", do_join },       { "ready", do_ready },
-        { "leave", do_leave },       { "pending", do_pending }, { "droppending", do_drop_pending },
-        { "optimize", do_optimize }
-    };
+    } commands[] = { { "close", do_close },       { "flush", do_flush },
+                     { "publish", do_publish },   { "begin", do_begin },
+                     { "commit", do_commit },     { "abort", do_abort },
+                     { "count", do_count },       { "hold", do_fork_hold },
+                     { "describe", do_describe }, { "join", do_join },
+                     { "ready", do_ready },       { "leave", do_leave },
+                     { "pending", do_pending },   { "droppending", do_drop_pending },
+                     { "optimize", do_optimize } };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (is(name, commands[i].name)) {
             commands[i].run(h);
@@ -420,10 +423,28 @@ static void command(char *words[WORDS])
         do_all(h, words[2]);
     else if (is(name, "seen"))
         do_seen(h, words[2]);
+    else if (is(name, "storm"))
+        do_storm(h, number(words[2]), number(words[3]), (unsigned)number(words[4]));
+    else if (is(name, "watch"))
+        do_watch(h, number(words[2]), (unsigned)number(words[3]));
+    else if (is(name, "walk"))
+        do_walk(h, words[2], number(words[3]), (size_t)number(words[4]), number(words[5]));
     else if (is(name, "orders"))
         do_orders(words[1]);
-    else if (is(name, "forks"))
-        do_fork_busy(h, (int)number(words[2]));
+    else if (is(name, "fork"))
+        do_fork(h, words[2]);
+    else if (is(name, "forkin"))
+        do_fork_in(h, words[2], (int)number(words[3]));
+    else if (is(name, "holdin"))
+        do_hold_in(h, words[2], (int)number(words[3]));
+    else if (is(name, "page"))
+        do_page(h, (size_t)number(words[2]));
+    else if (is(name, "vectors"))
+        do_vectors(h, words[2], number(words[3]), number(words[4]));
+    else if (is(name, "erasev"))
+        do_erase_vectors(h, words[2], number(words[3]), number(words[4]));
+    else if (is(name, "search"))
+        do_search(h, words[2], number(words[3]));
     else if (is(name, "mark"))
         say("marked %d", getpriority(PRIO_PROCESS, 0));
     else

@@ -9,6 +9,8 @@ enum { HANDLES = 64, VALUE_MAX = 64 * 1024 * 1024 };
 struct handle {
     rag_store *store;
     rag_txn *txn;
+    unsigned flags;
+    char page[64]; /* where the command "page" goes on */
     char url[4096];
 };
 
@@ -28,13 +30,30 @@ void do_threads(struct handle *h, int threads, int each);
 void do_threads_flush(struct handle *h, int threads);
 void do_mixed(struct handle *h, int writers, int readers, int milliseconds);
 void do_orders(const char *url);
-void do_fork(struct handle *h);
-void do_fork_busy(struct handle *h, int threads);
+
+/* store_probe_fork.c */
+void do_fork(struct handle *h, const char *end);
+void do_fork_in(struct handle *h, const char *what, int times);
 void do_fork_hold(struct handle *h);
+void do_hold_in(struct handle *h, const char *what, int times);
+
+/* store_probe_search.c */
+enum { VECTOR_DIMENSION = 24 };
+void make_vector(long i, float out[VECTOR_DIMENSION]);
+rag_status put_vectors(rag_store *store, const char *space_name, long from, long n, rag_error *err);
+void do_vectors(struct handle *h, const char *space, long from, long n);
+void do_erase_vectors(struct handle *h, const char *space, long from, long n);
+void do_search(struct handle *h, const char *space, long searches);
 
 /* store_probe_rows.c */
 void do_all(struct handle *h, const char *key);
 void do_seen(struct handle *h, const char *key);
+
+/* store_probe_storm.c */
+void do_storm(struct handle *h, long id, long from, unsigned seed);
+void do_watch(struct handle *h, long writers, unsigned seed);
+void do_page(struct handle *h, size_t limit);
+void do_walk(struct handle *h, const char *prefix, long rows, size_t page, long milliseconds);
 
 /* store_probe_pending.c */
 void do_defer(struct handle *h, const char *prefix, int count);

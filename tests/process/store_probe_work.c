@@ -1,10 +1,8 @@
-/* Work of store_probe with threads and forks. Each prints one line at its end. */
+/* Work of store_probe with threads. Each prints one line at its end. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -219,74 +217,4 @@ void do_orders(const char *url)
         }
     }
     say("done %d", ORDERS);
-}
-
-/* ---- forks -------------------------------------------------------------------------------------------------- */
-
-/* In the child: the inherited handle is refused and closing it is harmless; an own one works. */
-static int child(struct handle *h)
-{
-    rag_error err = RAG_ERROR_INIT;
-    uint64_t rows;
-    if (rag_kv_count(h->store, NULL, "n", &rows, &err) != RAG_E_FORKED)
-        return 2;
-    if (put_text(h, "refused", "x", 1, 0, NULL, &err) != RAG_E_FORKED)
-        return 3;
-    rag_store_close(h->store);
-    struct handle own = { 0 };
-    if (open_handle(&own, h->url, 0, &err) != RAG_OK)
-        return 4;
-    if (put_text(&own, "child", "x", 1, 5000, NULL, &err) != RAG_OK)
-        return 5;
-    if (rag_flush(own.store, NULL, 0, &err) != RAG_OK)
-        return 6;
-    rag_store_close(own.store);
-    return 0;
-}
-
-static int fork_child(struct handle *h)
-{
-    const pid_t pid = fork();
-    if (pid == 0) {
-        (void)alarm(20); /* a child that is stuck dies of it, and is seen to */
-        _exit(child(h));
-    }
-    int status = 0;
-    (void)waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-void do_fork(struct handle *h)
-{
-    say("child %d", fork_child(h));
-}
-
-/* The same while `threads` others write. */
-void do_fork_busy(struct handle *h, int threads)
-{
-    pthread_t writers[THREADS_MAX];
-    struct job jobs[THREADS_MAX] = { { 0 } };
-    for (int i = 0; i < threads; i++) {
-        jobs[i] = (struct job){ .h = h, .number = i, .until_ns = rag_deadline_in_ms(60) };
-        if (pthread_create(&writers[i], NULL, write_until, &jobs[i]) != 0)
-            abort();
-    }
-    const struct timespec a_moment = { .tv_nsec = 20000000 };
-    (void)nanosleep(&a_moment, NULL);
-    const int result = fork_child(h);
-    for (int i = 0; i < threads; i++)
-        (void)pthread_join(writers[i], NULL);
-    say("child %d", result);
-}
-
-/* A child that does nothing but live, with whatever it inherited. */
-void do_fork_hold(struct handle *h)
-{
-    (void)h;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        for (;;)
-            (void)pause();
-    }
-    say("child %ld", (long)pid);
 }

@@ -1,8 +1,6 @@
 """Several processes, threads, forks and copies of SQLite on one store."""
 
 import os
-import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -157,51 +155,6 @@ def tmp_path_with_store(path):
         probe.ask("put", 0, "first", "x")
         probe.finish()
     return path
-
-
-# ---- fork --------------------------------------------------------------------------------------------------------
-
-def test_child_is_refused_and_may_open_its_own(tmp_path):
-    with Probe() as probe:
-        probe.open(tmp_path)
-        probe.ask("put", 0, "parent", "x")
-        assert probe.ask("fork", 0) == "child 0"
-        probe.ask("put", 0, "parent2", "x")
-        assert probe.ask("fork", 0) == "child 0"
-        assert probe.ask("count", 0) == "count 3"
-        probe.finish()
-    assert check(tmp_path) == {"parent", "parent2", "child"}
-
-
-def test_killed_parent_leaves_no_lock_with_a_living_child(tmp_path):
-    with Probe() as probe, Probe() as other:
-        probe.open(tmp_path)
-        other.open(tmp_path)
-        probe.ask("begin", 0)
-        probe.ask("put", 0, "lost", "x")
-        child = int(probe.ask("hold", 0).split()[1])
-        try:
-            probe.kill()
-            other.ask("put", 0, "kept", "x", 5000)
-            other.finish()
-            with connect(tmp_path) as db:    # the child holds none of SQLite's own locks either
-                db.execute("PRAGMA locking_mode=EXCLUSIVE")
-                db.execute("PRAGMA busy_timeout=0")
-                db.execute("BEGIN EXCLUSIVE")
-                db.rollback()
-        finally:
-            os.kill(child, signal.SIGKILL)
-    assert check(tmp_path) == {"kept"}
-
-
-def test_fork_while_threads_write(tmp_path):
-    """The child of a process whose other threads are inside SQLite opens a store of its own and is not stuck."""
-    with Probe() as probe:
-        probe.open(tmp_path)
-        for i in range(15):
-            assert probe.ask("forks", 0, 3) == "child 0"
-        probe.finish()
-    check(tmp_path)
 
 
 # ---- many writers and readers ------------------------------------------------------------------------------------

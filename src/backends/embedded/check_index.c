@@ -337,7 +337,7 @@ static rag_status list_unlocked(const char *path, struct strays *out, rag_error 
          e = readdir(directory))
         if (parse_uuid(e->d_name, uuid) && !is_locked(path, e->d_name))
             memcpy(out->names[out->count++], e->d_name, strlen(e->d_name) + 1);
-    (void)closedir(directory);
+    os_close_directory(directory);
     return RAG_OK;
 }
 

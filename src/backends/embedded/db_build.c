@@ -110,7 +110,7 @@ void build_remove_dead(const char *directory)
             remove_if_dead(path);
         rag_free(path);
     }
-    (void)closedir(dir);
+    os_close_directory(dir);
 }
 
 /* ---- making the file --------------------------------------------------------------------------------- */
@@ -119,10 +119,7 @@ static void free_build(struct build *build)
 {
     if (!build)
         return;
-    if (build->lock_fd >= 0) {
-        os_untrack_descriptor(build->lock_fd);
-        os_close(build->lock_fd);
-    }
+    os_close(build->lock_fd);
     rag_free(build->path);
     rag_free(build);
 }
@@ -138,13 +135,6 @@ static void remove_files(const struct build *build)
 static rag_status create_locked(struct build *build, int *again, rag_error *err)
 {
     RAG_TRY(os_open(build->path, O_RDWR | O_CREAT | O_EXCL, &build->lock_fd, err));
-    const rag_status status = os_track_descriptor(build->lock_fd, err);
-    if (status != RAG_OK) {
-        os_close(build->lock_fd);
-        build->lock_fd = -1;
-        (void)os_unlink(build->path, NULL);
-        return status;
-    }
     struct stat ours, there;
     *again = !os_try_lock(build->lock_fd, ALIVE_BYTE, 1) ||
              os_calls.fstat(build->lock_fd, &ours) != 0 ||

@@ -68,7 +68,7 @@ static rag_status check_vacant(const char *target, rag_error *err)
     int entries = 0;
     while (readdir(dir))
         entries++;
-    (void)closedir(dir);
+    os_close_directory(dir);
     if (entries > 2)
         return rag_fail(err, RAG_E_CONFLICT, "%s exists already and is not empty", target);
     return RAG_OK;
@@ -109,7 +109,7 @@ static void remove_directory(const char *path)
         if (entry->d_name[0] != '.' && strcmp(entry->d_name, LOCK_FILE) != 0)
             remove_file(path, entry->d_name);
     remove_file(path, LOCK_FILE);
-    (void)closedir(dir);
+    os_close_directory(dir);
     (void)os_calls.rmdir(path);
 }
 
@@ -152,7 +152,7 @@ static void remove_dead(const struct partial *p)
             remove_if_dead(path);
         rag_free(path);
     }
-    (void)closedir(dir);
+    os_close_directory(dir);
 }
 
 /* ---- making ------------------------------------------------------------------------------------- */
@@ -189,8 +189,6 @@ static rag_status say_alive(struct partial *p, rag_error *err)
     if (status == RAG_OK && (!os_try_lock(fd, ALIVE_BYTE, 1) || os_calls.fstat(fd, &ours) != 0 ||
                              os_calls.stat(path, &there) != 0 || ours.st_ino != there.st_ino))
         status = rag_fail(err, RAG_E_CONFLICT, "%s was taken for that of a dead process", p->path);
-    if (status == RAG_OK)
-        status = os_track_descriptor(fd, err);
     if (status == RAG_OK)
         p->lock_fd = fd;
     else
@@ -233,10 +231,7 @@ void partial_end(struct partial *p)
 {
     if (p->path)
         remove_directory(p->path);
-    if (p->lock_fd >= 0) {
-        os_untrack_descriptor(p->lock_fd);
-        os_close(p->lock_fd);
-    }
+    os_close(p->lock_fd);
     rag_free(p->path);
     rag_free(p->parent);
     rag_free(p->target);

@@ -501,7 +501,7 @@ void vector_index_remove_garbage(const rag_call *call)
     for (const struct dirent *e = directory ? readdir(directory) : NULL; e; e = readdir(directory))
         remove_if_garbage(w.conn, e->d_name);
     if (directory)
-        (void)closedir(directory);
+        os_close_directory(directory);
     (void)db_write_end(&w, RAG_E_CANCELLED, NULL, NULL); /* nothing to commit */
 }
 

@@ -131,7 +131,7 @@ static rag_status list(const char *directory, struct lightrag_files *files, rag_
     if (errno)
         status = rag_fail_errno(err, errno, "read directory %s", directory);
 cleanup:
-    (void)closedir(folder);
+    os_close_directory(folder);
     return status;
 }
 
