@@ -32,10 +32,11 @@ typedef struct rag_open_options {
 
 #define RAG_OPEN_OPTIONS_INIT { sizeof(rag_open_options), 0, NULL, NULL, 0, NULL, 0 }
 
-/* Open the store that `url` names: `./dir` or `embedded:./dir`, `memory:`, `config:./config.ini`,
- * `@name` for an entry of the registry of named stores; NULL or "" takes everything from the
- * environment (docs/configuration.md). The handle may be used from any thread. It is void in a
- * child after fork(): calls answer RAG_E_FORKED there, and closing it there is harmless.
+/* Open the store that `url` names: `./dir` or `embedded:./dir`, `memory:`, `lightrag:./rag_storage`
+ * (the files of a LightRAG), `config:./config.ini`, `@name` for an entry of the registry of named
+ * stores; NULL or "" takes everything from the environment (docs/configuration.md). The handle may
+ * be used from any thread. It is void in a child after fork(): calls answer RAG_E_FORKED there, and
+ * closing it there is harmless.
  * Expected: RAG_E_NOT_FOUND, RAG_E_VERSION (a newer format), RAG_E_INVALID (the URL).
  * The caller owns *out and closes it with rag_store_close(). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_open(const char *url,
@@ -45,7 +46,8 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_store_open(const char *url,
 
 /* Close the handle; no other thread may be inside a call on it. Committed writes stay; a
  * transaction that is still open is aborted and its rag_txn is void. NULL is allowed. Does not
- * flush: call rag_flush() first when durability against a power cut matters. */
+ * flush: call rag_flush() first when durability against a power cut matters, and on `lightrag:`, whose
+ * files are written by a flush (or here, where nobody can be told that it failed). */
 RAG_EXPORT void rag_store_close(rag_store *store);
 
 /* Make a store that was opened with RAG_OPEN_BUILD appear under its name, durable. After success

@@ -241,3 +241,23 @@ def test_threads_of_one_handle(tmp_path):
         probe.ask("flush", 0)
         assert len(rows(tmp_path)) == 500
         probe.finish()
+
+
+def test_threads_beside_another_process(tmp_path):
+    """The file is replaced again and again under four writing threads; neither side loses a row."""
+    with Probe() as ours, Probe() as other:
+        ours.open(url(tmp_path))
+        other.open(url(tmp_path))
+        for i in range(10):
+            ours.send("threads", 0, 4, 30 * (i + 1))
+            for j in range(5):
+                other.ask("put", 0, f"other-{i}-{j}", "x")
+                other.ask("flush", 0)
+            assert ours.line().split()[:4] == ["done", str(120 * (i + 1)), "failed", "0"]
+            if i % 3 == 0:
+                ours.ask("flush", 0)
+        ours.ask("flush", 0)
+        assert ours.ask("count", 0) == other.ask("count", 0) == f"count {4 * 300 + 50}"
+        ours.finish()
+        other.finish()
+    assert len(rows(tmp_path)) == 4 * 300 + 50
