@@ -41,7 +41,7 @@ static void *must(void *memory)
 /* Room for one more element. */
 static void *grown(void *array, size_t count, size_t *capacity, size_t size)
 {
-    if (count < *capacity)
+    if (array && count < *capacity)
         return array;
     *capacity = *capacity ? *capacity * 2 : 64;
     return must(realloc(array, *capacity * size));
@@ -100,29 +100,31 @@ struct names { /* the entries of one directory */
     size_t count, capacity;
 };
 
-static int names_find(const struct names *names, const char *name)
+static struct entry *names_find(const struct names *names, const char *name)
 {
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->list[i].name, name) == 0)
-            return (int)i;
-    return NOTHING;
+            return &names->list[i];
+    return NULL;
 }
 
 static int names_get(const struct names *names, const char *name)
 {
-    const int i = names_find(names, name);
-    return i == NOTHING ? NOTHING : names->list[i].node;
+    const struct entry *entry = names_find(names, name);
+    return entry ? entry->node : NOTHING;
 }
 
 /* `node` NOTHING: remove it. */
 static void names_set(struct names *names, const char *name, int node)
 {
-    const int i = names_find(names, name);
-    if (i != NOTHING && node == NOTHING) {
-        free(names->list[i].name);
-        names->list[i] = names->list[--names->count];
-    } else if (i != NOTHING) {
-        names->list[i].node = node;
+    struct entry *entry = names_find(names, name);
+    if (entry && node == NOTHING) {
+        free(entry->name);
+        names->count--;
+        memmove(entry, entry + 1,
+                (size_t)(names->list + names->count - entry) * sizeof *entry); /* in order */
+    } else if (entry) {
+        entry->node = node;
     } else if (node != NOTHING) {
         names->list = grown(names->list, names->count, &names->capacity, sizeof *names->list);
         names->list[names->count++] = (struct entry){ copy_text(name), node };

@@ -171,7 +171,7 @@ static void every_subset(const struct life *life, const struct disk_cut *cut, si
         n = disk_cut_pending(cut, 1);
     }
     assert_true(n < sizeof fates);
-    const int all = n <= exhaustive_max;
+    const int all = n <= exhaustive_max && n < 24;
     wide_cuts += !all;
     if (!all) /* one lost, one kept, and the first so many */
         for (size_t i = 0; i < n; i++) {
@@ -185,7 +185,7 @@ static void every_subset(const struct life *life, const struct disk_cut *cut, si
                 (void)look(life, cut, at, &choice, title);
             }
         }
-    for (unsigned bits = 0; all && bits < 1U << n; bits++) {
+    for (unsigned bits = 0; all && bits >> n == 0; bits++) {
         for (size_t j = 0; j < n; j++)
             fates[j] = bits >> j & 1 ? DISK_KEPT : DISK_LOST;
         (void)look(life, cut, at, &choice, title);

@@ -628,9 +628,12 @@ void model_add(struct model *m, struct step step)
 {
     if (m->count == m->capacity) {
         m->capacity *= 2;
-        m->steps = realloc(m->steps, m->capacity * sizeof *m->steps);
-        m->hashes = realloc(m->hashes, (m->capacity + 1) * sizeof *m->hashes);
-        assert_true(m->steps && m->hashes);
+        struct step *steps = realloc(m->steps, m->capacity * sizeof *m->steps);
+        assert_non_null(steps);
+        m->steps = steps;
+        char(*hashes)[HASH_BYTES] = realloc(m->hashes, (m->capacity + 1) * sizeof *m->hashes);
+        assert_non_null(hashes);
+        m->hashes = hashes;
     }
     m->steps[m->count++] = step;
     if (changes_rows(step.kind)) {
