@@ -25,7 +25,7 @@ test:
 	@scripts/bootstrap test
 	@scripts/run-tests all
 
-# crashes at length: power cuts, failing calls, kills; about two hours; results into tests/crash/README.md
+# crashes at length: power cuts, failing calls, kills; takes hours; its output goes into tests/crash/README.md
 soak: all
 	@scripts/bootstrap test
 	@scripts/soak
