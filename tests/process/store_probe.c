@@ -2,9 +2,9 @@
  * line of answer (loops: one for each acknowledged write). Tests run several of them, let them
  * compete and kill them: what was acknowledged on the pipe is what must be found again.
  *
- *   open H URL FLAGS         close H               flush H             describe H
+ *   open H URL FLAGS [MS]    close H               flush H             describe H
  *   put H KEY TEXT [MS]      get H KEY             count H             doc H ID
- *   begin H                  commit H              abort H             publish H             optimize H
+ *   begin H [MS]             commit H              abort H             publish H             optimize H
  *   fill H KEY BYTES         a value of random, incompressible text
  *   batch H PREFIX N TEXT    N similar values in one call       erase H PREFIX N
  *   loop H PREFIX FROM N BYTES   N commits, "ack KEY" after each; ends with "done" or the error
@@ -13,7 +13,7 @@
  *   defer H PREFIX N         embed H MS CONCURRENCY       pending H         droppending H
  *   storm, watch, walk, page   batches that are killed, and who looks at them: store_probe_storm.c
  *   all H KEY            seen H KEY            in all kinds of store: store_probe_rows.c
- *   threads H T N, flushes H T, mixed H WRITERS READERS MS, orders URL: store_probe_work.c
+ *   threads H T N, flushes H T, mixed H WRITERS READERS MS [H2], orders URL: store_probe_work.c
  *   fork, forkin, hold, holdin   store_probe_fork.c     vectors, erasev, search: store_probe_search.c
  * H is a number; KEY, TEXT, ... have no blanks. All values are in namespace "n". */
 #include "store_probe.h"
@@ -209,6 +209,7 @@ rag_status open_handle(struct handle *h, const char *url, unsigned flags, rag_er
 {
     rag_open_options options = RAG_OPEN_OPTIONS_INIT;
     options.flags = flags;
+    options.lock_timeout_ms = h->lock_timeout_ms;
     h->flags = flags;
     options.workspace = "";
     options.config_file = "";
@@ -216,9 +217,10 @@ rag_status open_handle(struct handle *h, const char *url, unsigned flags, rag_er
     return rag_store_open(url, &options, NULL, &h->store, err);
 }
 
-static void do_open(struct handle *h, const char *url, unsigned flags)
+static void do_open(struct handle *h, const char *url, unsigned flags, int64_t wait_ms)
 {
     rag_error err = RAG_ERROR_INIT;
+    h->lock_timeout_ms = wait_ms;
     const rag_status status = open_handle(h, url, flags, &err);
     say_outcome(status, 0, &err);
 }
@@ -252,10 +254,12 @@ static void do_publish(struct handle *h)
     say_outcome(status, 0, &err);
 }
 
-static void do_begin(struct handle *h)
+static void do_begin(struct handle *h, int64_t wait_ms)
 {
     rag_error err = RAG_ERROR_INIT;
-    const rag_status status = rag_txn_begin(h->store, NULL, &h->txn, &err);
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ctx.deadline_ns = wait_ms ? rag_deadline_in_ms(wait_ms) : 0;
+    const rag_status status = rag_txn_begin(h->store, &ctx, &h->txn, &err);
     say_outcome(status, 0, &err);
 }
 
@@ -368,13 +372,19 @@ static int simple_command(const char *name, struct handle *h)
     static const struct {
         const char *name;
         void (*run)(struct handle *h);
-    } commands[] = { { "close", do_close },       { "flush", do_flush },
-                     { "publish", do_publish },   { "begin", do_begin },
-                     { "commit", do_commit },     { "abort", do_abort },
-                     { "count", do_count },       { "hold", do_fork_hold },
-                     { "describe", do_describe }, { "join", do_join },
-                     { "ready", do_ready },       { "leave", do_leave },
-                     { "pending", do_pending },   { "droppending", do_drop_pending },
+    } commands[] = { { "close", do_close },
+                     { "flush", do_flush },
+                     { "publish", do_publish },
+                     { "commit", do_commit },
+                     { "abort", do_abort },
+                     { "count", do_count },
+                     { "hold", do_fork_hold },
+                     { "describe", do_describe },
+                     { "join", do_join },
+                     { "ready", do_ready },
+                     { "leave", do_leave },
+                     { "pending", do_pending },
+                     { "droppending", do_drop_pending },
                      { "optimize", do_optimize } };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (is(name, commands[i].name)) {
@@ -392,7 +402,9 @@ static void command(char *words[WORDS])
     if (simple_command(name, h))
         return;
     if (is(name, "open"))
-        do_open(h, words[2], (unsigned)number(words[3]));
+        do_open(h, words[2], (unsigned)number(words[3]), number(words[4]));
+    else if (is(name, "begin"))
+        do_begin(h, number(words[2]));
     else if (is(name, "put"))
         do_put(h, words[2], words[3], number(words[4]));
     else if (is(name, "get"))
@@ -414,7 +426,8 @@ static void command(char *words[WORDS])
     else if (is(name, "flushes"))
         do_threads_flush(h, (int)number(words[2]));
     else if (is(name, "mixed"))
-        do_mixed(h, (int)number(words[2]), (int)number(words[3]), (int)number(words[4]));
+        do_mixed(h, (int)number(words[2]), (int)number(words[3]), (int)number(words[4]),
+                 words[5] ? &handles[(unsigned long)number(words[5]) % HANDLES] : h);
     else if (is(name, "defer"))
         do_defer(h, words[2], (int)number(words[3]));
     else if (is(name, "embed"))

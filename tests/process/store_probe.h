@@ -10,7 +10,8 @@ struct handle {
     rag_store *store;
     rag_txn *txn;
     unsigned flags;
-    char page[64]; /* where the command "page" goes on */
+    int64_t lock_timeout_ms; /* 0: the library's */
+    char page[64];           /* where the command "page" goes on */
     char url[4096];
 };
 
@@ -28,7 +29,8 @@ rag_status open_handle(struct handle *h, const char *url, unsigned flags, rag_er
 /* store_probe_work.c */
 void do_threads(struct handle *h, int threads, int each);
 void do_threads_flush(struct handle *h, int threads);
-void do_mixed(struct handle *h, int writers, int readers, int milliseconds);
+/* Every second thread by `other`. */
+void do_mixed(struct handle *h, int writers, int readers, int milliseconds, struct handle *other);
 void do_orders(const char *url);
 
 /* store_probe_fork.c */

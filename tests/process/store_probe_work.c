@@ -145,15 +145,16 @@ static void *read_or_write_until(void *argument)
     return job->each ? write_until(job) : read_until(job);
 }
 
-void do_mixed(struct handle *h, int writers, int readers, int milliseconds)
+void do_mixed(struct handle *h, int writers, int readers, int milliseconds, struct handle *other)
 {
     struct job jobs[THREADS_MAX] = { { 0 } };
     long written = 0, read = 0, failed = 0;
     double worst = 0;
     for (int i = 0; i < writers + readers; i++)
-        jobs[i] = (struct job){
-            .h = h, .number = i, .each = i < writers, .until_ns = rag_deadline_in_ms(milliseconds)
-        };
+        jobs[i] = (struct job){ .h = i % 2 ? other : h,
+                                .number = i,
+                                .each = i < writers,
+                                .until_ns = rag_deadline_in_ms(milliseconds) };
     run_jobs(jobs, writers + readers, read_or_write_until);
     for (int i = 0; i < writers + readers; i++) {
         *(i < writers ? &written : &read) += jobs[i].done;

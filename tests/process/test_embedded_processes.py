@@ -1,9 +1,5 @@
-"""Several processes, threads, forks and copies of SQLite on one store."""
+"""Several processes, threads and handles on one store."""
 
-import os
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
@@ -62,99 +58,79 @@ def test_handles_closed_in_all_orders_leave_no_lock(tmp_path):
             db.rollback()
 
 
-# ---- two copies of SQLite ----------------------------------------------------------------------------------------
+# ---- two handles of one store -------------------------------------------------------------------------------------
 
-def open_and_close(store):
-    with connect(store) as db:
-        assert db.execute("SELECT count(*) FROM kv").fetchone()[0] >= 0
-
-
-def test_other_process_opens_and_closes_the_file(tmp_path):
+def test_two_handles_of_one_process(tmp_path):
+    """Threads on both write and read at once; each handle sees what the other wrote."""
     with Probe() as probe:
         probe.open(tmp_path)
-        for i in range(100):
-            probe.ask("put", 0, f"k{i}", "x")
-            open_and_close(tmp_path)
+        probe.open(tmp_path, handle=1)
+        answer = probe.ask("mixed", 0, 4, 4, 2000, 1)
+        print(answer)
+        assert " failed 0 " in answer
+        written = int(answer.split()[1])
+        assert written > 10
+        assert probe.ask("count", 0) == probe.ask("count", 1) == f"count {written}"
+        probe.ask("close", 0)
+        probe.ask("put", 1, "after", "x")
         probe.finish()
-    assert len(check(tmp_path)) == 100
+    assert len(check(tmp_path)) == written + 1
 
 
-TWO_COPIES = """
-    import ctypes, sqlite3, sys
-    library, store = sys.argv[1:3]
-    rag = ctypes.CDLL(library)
-    class Options(ctypes.Structure):
-        _fields_ = [("struct_size", ctypes.c_size_t), ("flags", ctypes.c_uint), ("workspace", ctypes.c_char_p),
-                    ("namespaces", ctypes.c_void_p), ("count", ctypes.c_size_t), ("config", ctypes.c_char_p),
-                    ("timeout", ctypes.c_int64)]
-    class Slice(ctypes.Structure):
-        _fields_ = [("data", ctypes.c_char_p), ("len", ctypes.c_size_t)]
-    class Item(ctypes.Structure):
-        _fields_ = [("key", Slice), ("value", Slice), ("created", ctypes.c_int64), ("updated", ctypes.c_int64)]
-    handle = ctypes.c_void_p()
-    options = Options(ctypes.sizeof(Options), 0, b"", None, 0, b"", 0)
-    assert rag.rag_store_open(store.encode(), ctypes.byref(options), None, ctypes.byref(handle), None) == 0
-    def put(key):
-        item = Item(Slice(key, len(key)), Slice(b"{}", 2), 0, 0)
-        return rag.rag_kv_put_many(handle, None, b"n", ctypes.byref(item), ctypes.c_size_t(1), None, None)
-    assert put(b"first") == 0
-    for i in range(100):
-        other = sqlite3.connect(store + "/ragstore.db")
-        other.execute("SELECT count(*) FROM kv").fetchone()
-        other.close()
-        assert put(b"k%d" % i) == 0
-    rag.rag_store_close.restype = None
-    rag.rag_store_close(handle)
-    print("written 101")
-"""
+# ---- a transaction that is held ------------------------------------------------------------------------------------
 
-
-def test_two_copies_in_one_process(tmp_path):
-    """Python's own sqlite3 opens and closes the file 100 times in the process that writes through the library."""
-    library = os.path.join(os.environ.get("RAGSTORE_BUILD", "build"), "libragstore.so")
-    program = subprocess.run([sys.executable, "-c", textwrap.dedent(TWO_COPIES), library, str(tmp_path)],
-                             capture_output=True, text=True, timeout=120)
-    assert program.stdout == "written 101\n", program.stderr
-    assert len(check(tmp_path)) == 101
-
-
-def test_foreign_transaction_makes_us_wait(tmp_path):
-    """A SQLite that knows nothing of our gate holds its write lock: our write waits, then says so, then succeeds."""
-    with Probe() as probe:
-        probe.open(tmp_path)
-        probe.ask("put", 0, "a", "x")
-        with connect(tmp_path) as db:
-            db.execute("BEGIN IMMEDIATE")
+@pytest.mark.parametrize("where", ["same process", "other process"])
+def test_held_transaction_makes_others_wait(tmp_path, where):
+    """Writers get their deadline's answer and have changed nothing; readers go on with what was there before."""
+    with Probe() as holder, Probe() as other:
+        holder.open(tmp_path)
+        waiting, number = (holder, 1) if where == "same process" else (other, 0)
+        waiting.open(tmp_path, handle=number)
+        holder.ask("put", 0, "a", "old")
+        holder.ask("begin", 0)
+        holder.ask("put", 0, "a", "new")
+        for words in (("put", number, "b", "x", 100), ("begin", number, 100)):
             with pytest.raises(Failed) as failure:
-                probe.ask("put", 0, "b", "x", 100)
+                waiting.ask(*words)
             assert (failure.value.kind, failure.value.outcome) == ("timeout", "not-applied")
-            db.rollback()
-        probe.ask("put", 0, "b", "x", 5000)
-        probe.finish()
+        assert waiting.ask("get", number, "a") == 'value {"v":"old"}'
+        assert waiting.ask("get", number, "b") == "absent"
+        assert holder.ask("get", 0, "a") == 'value {"v":"new"}'
+        holder.ask("commit", 0)
+        waiting.ask("put", number, "b", "x", 10_000)
+        assert waiting.ask("get", number, "a") == 'value {"v":"new"}'
     assert check(tmp_path) == {"a", "b"}
 
 
-def test_foreign_reader_does_not_stop_us(tmp_path):
-    """A snapshot that is held for long: writes go on, the log is not reset under it."""
-    with Probe() as probe, connect(tmp_path_with_store(tmp_path)) as db:
-        probe.open(tmp_path)
-        db.execute("BEGIN")
-        assert db.execute("SELECT count(*) FROM kv").fetchone() == (1,)
-        probe.send("loop", 0, "k", 0, 700, 100_000)
-        assert len(probe.acknowledged()) == 700
-        assert db.execute("SELECT count(*) FROM kv").fetchone() == (1,)
-        db.rollback()
-        assert db.execute("SELECT count(*) FROM kv").fetchone() == (701,)
-        probe.finish()
-    assert len(check(tmp_path)) == 701
+def test_lock_timeout_of_a_handle(tmp_path):
+    """Without a deadline of the call a writer waits as long as its handle was opened to."""
+    with Probe() as holder, Probe() as waiting:
+        holder.open(tmp_path)
+        waiting.ask("open", 0, tmp_path, 0, 200)
+        holder.ask("begin", 0)
+        with pytest.raises(Failed) as failure:
+            waiting.ask("put", 0, "b", "x")
+        assert (failure.value.kind, failure.value.outcome) == ("timeout", "not-applied")
+        holder.ask("abort", 0)
+        waiting.ask("put", 0, "b", "x", 10_000)
 
 
-def tmp_path_with_store(path):
+def test_large_transaction_does_not_leave_a_large_log(tmp_path):
+    """All of it is in the log before it is committed; the log is cut again afterwards."""
+    log = tmp_path / "ragstore.db-wal"
     with Probe() as probe:
-        probe.open(path)
-        probe.ask("put", 0, "first", "x")
+        probe.open(tmp_path)
+        probe.ask("begin", 0)
+        for i in range(5):
+            probe.ask("fill", 0, f"k{i}", 30_000_000 + i)
+        probe.ask("commit", 0)
+        largest = log.stat().st_size
+        probe.send("loop", 0, "small", 0, 50, 1000)
+        assert len(probe.acknowledged()) == 50
+        print(f"log {largest / 1e6:.0f} MB, afterwards {log.stat().st_size / 1e6:.0f} MB")
+        assert largest > 100_000_000 > log.stat().st_size
         probe.finish()
-    return path
+    assert len(check(tmp_path)) == 55
 
 
 # ---- many writers and readers ------------------------------------------------------------------------------------
