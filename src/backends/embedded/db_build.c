@@ -333,11 +333,12 @@ static rag_status retire_old(struct db *db, const rag_context *ctx, int *fd, rag
         return rag_fail_memory(err);
     const int remains = exists(log);
     rag_free(log);
-    if (remains)
-        return in_use(db, err);
-    RAG_TRY(os_sync_directory(db->directory, err)); /* as in remove_old_log() */
     RAG_TRY(os_open(db->path, O_RDWR, fd, err));
-    return os_try_lock(*fd, SQLITE_LOCKS_AT, SQLITE_LOCKS_LEN) ? RAG_OK : in_use(db, err);
+    if (!os_try_lock(*fd, SQLITE_LOCKS_AT, SQLITE_LOCKS_LEN))
+        return in_use(db, err);
+    if (remains) /* nobody has it open, so closing failed, which SQLite does not tell */
+        return rag_fail(err, RAG_E_IO, "the log of %s cannot be removed", db->path);
+    return os_sync_directory(db->directory, err); /* as in remove_old_log() */
 }
 
 static int holds_something(const char *path)

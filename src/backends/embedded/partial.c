@@ -178,17 +178,26 @@ static rag_status make_directory(struct partial *p, rag_error *err)
 }
 
 /* Somebody who removes dead ones may look between making the file and locking it. */
+static rag_status check_mine(const struct partial *p, const char *path, int fd, rag_error *err)
+{
+    struct stat ours, there = { 0 };
+    const int is_locked = os_try_lock(fd, ALIVE_BYTE, 1);
+    if (os_calls.fstat(fd, &ours) != 0 || (os_calls.stat(path, &there) != 0 && errno != ENOENT))
+        return rag_fail_errno(err, errno, "look at %s", path);
+    if (!is_locked || ours.st_ino != there.st_ino)
+        return rag_fail(err, RAG_E_CONFLICT, "%s was taken for that of a dead process", p->path);
+    return RAG_OK;
+}
+
 static rag_status say_alive(struct partial *p, rag_error *err)
 {
     char *path = os_join(p->path, LOCK_FILE);
     int fd = -1;
-    struct stat ours, there;
     if (!path)
         return rag_fail_memory(err);
     rag_status status = os_open(path, O_RDWR | O_CREAT | O_EXCL, &fd, err);
-    if (status == RAG_OK && (!os_try_lock(fd, ALIVE_BYTE, 1) || os_calls.fstat(fd, &ours) != 0 ||
-                             os_calls.stat(path, &there) != 0 || ours.st_ino != there.st_ino))
-        status = rag_fail(err, RAG_E_CONFLICT, "%s was taken for that of a dead process", p->path);
+    if (status == RAG_OK)
+        status = check_mine(p, path, fd, err);
     if (status == RAG_OK)
         p->lock_fd = fd;
     else

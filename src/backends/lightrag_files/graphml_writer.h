@@ -25,7 +25,7 @@ rag_status graphml_node(struct graphml_writer *w, const rag_row *row, rag_error 
 rag_status graphml_edge(struct graphml_writer *w, const rag_row *row, rag_error *err);
 rag_status graphml_end(struct graphml_writer *w, rag_error *err);
 /* Whether XML has all characters of a label, which is UTF-8. */
-int graphml_holds(rag_slice label);
+int graphml_holds(rag_slice bytes);
 void graphml_free(struct graphml_writer *w);
 
 #endif
