@@ -227,10 +227,9 @@ def test_rows_written_by_another(tmp_path, in_use, in_log):
 
 # ---- in our process ------------------------------------------------------------------------------------------------
 
-IN_ONE_PROCESS = """
-    import ctypes, sqlite3, sys, threading, time
-    library, store, again = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    statements = sys.argv[4:]
+LIBRARY = """
+    import ctypes, os, sqlite3, sys, threading, time
+    library, store, *statements = sys.argv[1:]
     rag = ctypes.CDLL(library)
     class Options(ctypes.Structure):
         _fields_ = [("struct_size", ctypes.c_size_t), ("flags", ctypes.c_uint), ("workspace", ctypes.c_char_p),
@@ -242,15 +241,20 @@ IN_ONE_PROCESS = """
         _fields_ = [("key", Slice), ("value", Slice), ("created", ctypes.c_int64), ("updated", ctypes.c_int64)]
     handle = ctypes.c_void_p()
     rag.rag_store_close.argtypes, rag.rag_store_close.restype = [ctypes.c_void_p], None
-    def open_store():
-        options = Options(ctypes.sizeof(Options), 0, b"", None, 0, b"", 0)
+    def open_store(timeout=0):
+        options = Options(ctypes.sizeof(Options), 0, b"", None, 0, b"", timeout)
         status = rag.rag_store_open(store.encode(), ctypes.byref(options), None, ctypes.byref(handle), None)
         assert status == 0, status
-    def put(key):
+    def try_put(key):
         value = b'{"v":"' + key * 300 + b'"}'
         item = Item(Slice(key, len(key)), Slice(value, len(value)), 0, 0)
-        status = rag.rag_kv_put_many(handle, None, b"n", ctypes.byref(item), ctypes.c_size_t(1), None, None)
+        return rag.rag_kv_put_many(handle, None, b"n", ctypes.byref(item), ctypes.c_size_t(1), None, None)
+    def put(key):
+        status = try_put(key)
         assert status == 0, (key, status)
+"""
+
+IN_ONE_PROCESS = LIBRARY + """
     open_store()
     put(b"first")
     stop, counts, wrong = threading.Event(), [0, 0], []
@@ -280,9 +284,6 @@ IN_ONE_PROCESS = """
             i += 1
             if i % 30 == 0:
                 assert rag.rag_flush(handle, None, ctypes.c_uint64(0), None) == 0
-            if again and i % again == 0:
-                rag.rag_store_close(handle)
-                open_store()
     finally:
         stop.set()
         thread.join()
@@ -296,11 +297,10 @@ IN_ONE_PROCESS = """
 
 
 @pytest.mark.parametrize("work", WORK)
-@pytest.mark.parametrize("again", [0], ids=["one-handle"])
-def test_two_copies_in_one_process(tmp_path, work, again):
+def test_two_copies_in_one_process(tmp_path, work):
     """Python's own sqlite3 at work in a thread of the process that writes through the library."""
     library = os.path.join(os.environ.get("RAGSTORE_BUILD", "build"), "libragstore.so")
-    program = subprocess.run([sys.executable, "-c", textwrap.dedent(IN_ONE_PROCESS), library, str(tmp_path), str(again),
+    program = subprocess.run([sys.executable, "-c", textwrap.dedent(IN_ONE_PROCESS), library, str(tmp_path),
                               *WORK[work]], capture_output=True, text=True, timeout=120, check=False)
     assert program.returncode == 0, (program.returncode, program.stderr)
     print(program.stdout)
@@ -308,3 +308,54 @@ def test_two_copies_in_one_process(tmp_path, work, again):
     assert int(done) + int(refused) >= 60
     assert_healthy(tmp_path)
     assert len(check(tmp_path)) == int(written)
+
+
+HELD = LIBRARY + """
+    open_store()
+    put(b"first")
+    other = sqlite3.connect(store + "/ragstore.db", timeout=0, isolation_level=None)
+    def ours():
+        targets = []
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                targets.append(os.readlink("/proc/self/fd/" + name))
+            except FileNotFoundError:
+                pass
+        return sum(target.startswith(store) for target in targets)
+    most = 0
+    for turn in range(8):
+        other.execute("BEGIN" if turn % 2 else "BEGIN IMMEDIATE")
+        before = other.execute("SELECT count(*) FROM kv").fetchone()
+        rag.rag_store_close(handle)
+        open_store(300)
+        if turn % 2:
+            for i in range(50):
+                put(b"r%d-%d" % (turn, i))
+            assert rag.rag_store_compact(handle, None, None, None) == 0
+            assert other.execute("SELECT count(*) FROM kv").fetchone() == before
+        else:
+            assert try_put(b"refused") == -6      # its write lock is there still
+        other.execute("ROLLBACK")
+        put(b"t%d" % turn)
+        assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if turn < 2:
+            most = ours()
+    assert ours() <= most, (ours(), most)
+    other.close()
+    rag.rag_store_close(handle)
+    assert ours() == 0, ours()
+    open_store()
+    rag.rag_store_close(handle)
+    assert ours() == 0, ours()
+    print("well")
+"""
+
+
+def test_another_copy_keeps_its_locks(tmp_path):
+    """A connection of Python's in a transaction, while our only handle is closed and opened again."""
+    library = os.path.join(os.environ.get("RAGSTORE_BUILD", "build"), "libragstore.so")
+    program = subprocess.run([sys.executable, "-c", textwrap.dedent(HELD), library, str(tmp_path)],
+                             capture_output=True, text=True, timeout=120, check=False)
+    assert program.stdout == "well\n", (program.returncode, program.stderr)
+    assert_healthy(tmp_path)
+    assert len(check(tmp_path)) == 1 + 8 + 4 * 50

@@ -32,6 +32,14 @@
  *  - F_GETLK answers about other owners only, as SQLite expects; another copy of SQLite in this
  *    process counts as another.
  *
+ * Their locks. The same rule works the other way round: when the last handle of ours on a store is
+ * closed, closing its descriptors would take away the POSIX locks that another copy of SQLite in this
+ * process has on the file, in the middle of its transaction. So before a descriptor that may have had
+ * locks is closed, the descriptors of the process are looked through for one of that inode that is not
+ * ours. If there is one, ours stays open without locks ("kept"): the next open of the inode takes it,
+ * and it is closed at the first open or close of ours after the other copy has gone. (Another copy that
+ * comes between looking and closing is not seen.)
+ *
  * Fork. A child shares open file descriptions, and with them OFD locks: a killed parent would leave
  * its locks held by its child. So every descriptor is registered with os_track_descriptor() and
  * closed in the child. A child may open stores of its own, but its copy of SQLite's account of
@@ -43,12 +51,14 @@
  * are opened and closed under `table_mutex`: a fork sees each either tracked or not there. */
 #include "sqlite_os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -82,6 +92,16 @@ static size_t table_count, table_capacity;
 static struct owner *owners;
 static int installed;
 
+/* Closed by SQLite, open still: see "Their locks" above. */
+struct kept {
+    int fd, access;
+    dev_t device;
+    ino_t inode;
+};
+
+static struct kept *kept;
+static size_t kept_count, kept_capacity;
+
 /* Held over a fork, in this order; see sqlite3.c for what each protects. */
 static const int fork_mutexes[] = { SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_PRNG,
                                     SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PMEM };
@@ -99,6 +119,88 @@ static void close_tracked(int fd)
 {
     os_untrack_descriptor(fd);
     (void)os_calls.close(fd);
+}
+
+/* ---- descriptors that are kept ------------------------------------------------------------------- */
+
+static int is_ours(int fd)
+{
+    for (const struct owner *owner = owners; owner; owner = owner->next)
+        if (owner->fd == fd)
+            return 1;
+    for (size_t i = 0; i < kept_count; i++)
+        if (kept[i].fd == fd)
+            return 1;
+    return find(fd) != NULL;
+}
+
+/* Whether somebody else in this process has the inode open. */
+static int is_open_elsewhere(dev_t device, ino_t inode)
+{
+    DIR *dir = os_open_directory("/proc/self/fd");
+    int there = 0;
+    for (const struct dirent *e = dir ? readdir(dir) : NULL; e && !there; e = readdir(dir)) {
+        struct stat st;
+        const int fd = (int)strtol(e->d_name, NULL, 10); /* 0 for "." and ".." */
+        there = os_calls.fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode &&
+                !is_ours(fd);
+    }
+    if (dir)
+        os_close_directory(dir);
+    return there;
+}
+
+/* 0 when there is no memory to write it down. */
+static int keep(int fd, dev_t device, ino_t inode)
+{
+    if (kept_count == kept_capacity) {
+        const size_t capacity = kept_capacity ? kept_capacity * 2 : 8;
+        struct kept *more = rag_realloc(kept, capacity * sizeof *more);
+        if (!more)
+            return 0;
+        kept = more;
+        kept_capacity = capacity;
+    }
+    const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
+    kept[kept_count++] =
+        (struct kept){ .fd = fd, .access = access, .device = device, .inode = inode };
+    return 1;
+}
+
+static void forget_kept(size_t i)
+{
+    kept[i] = kept[--kept_count];
+    if (!kept_count) {
+        rag_free(kept);
+        kept = NULL;
+        kept_capacity = 0;
+    }
+}
+
+/* One of this inode, no longer tracked; -1 when there is none. */
+static int take_kept(dev_t device, ino_t inode, int access)
+{
+    for (size_t i = 0; i < kept_count; i++) {
+        const struct kept one = kept[i];
+        if (one.device != device || one.inode != inode || one.access != access)
+            continue;
+        forget_kept(i);
+        os_untrack_descriptor(one.fd);
+        return one.fd;
+    }
+    return -1;
+}
+
+/* Those that nobody is hurt by any more. */
+static void close_kept(void)
+{
+    for (size_t i = kept_count; i-- > 0;) {
+        const struct kept one = kept[i];
+        if (is_open_elsewhere(one.device, one.inode))
+            continue;
+        forget_kept(i);
+        close_tracked(one.fd);
+    }
 }
 
 /* ---- open and close ---------------------------------------------------------------------------- */
@@ -130,10 +232,22 @@ static int add_row(int fd, const char *path)
     return 0;
 }
 
+static int open_or_take(const char *path, int flags, int mode)
+{
+    struct stat st;
+    close_kept();
+    if (kept_count && !(flags & O_EXCL) && os_calls.stat(path, &st) == 0) {
+        const int fd = take_kept(st.st_dev, st.st_ino, flags & O_ACCMODE);
+        if (fd >= 0)
+            return fd;
+    }
+    return os_calls.open(path, flags | O_CLOEXEC, (mode_t)mode);
+}
+
 static int open_and_track(const char *path, int flags, int mode)
 {
     (void)pthread_mutex_lock(&table_mutex);
-    int fd = os_calls.open(path, flags | O_CLOEXEC, (mode_t)mode);
+    int fd = open_or_take(path, flags, mode);
     int code = errno;
     if (fd >= 0) {
         code = add_row(fd, path);
@@ -174,30 +288,42 @@ static int hook_open(const char *path, int flags, int mode)
     return fd;
 }
 
-static void leave_owner(struct owner *owner)
+static void leave_owner(struct owner *owner, int is_shared)
 {
+    struct flock none = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
     if (--owner->users > 0)
         return;
     struct owner **link = &owners;
     while (*link != owner)
         link = &(*link)->next;
     *link = owner->next;
-    close_tracked(owner->fd);
+    if (!is_shared || os_calls.fcntl_lock(owner->fd, F_OFD_SETLK, &none) != 0 ||
+        !keep(owner->fd, owner->device, owner->inode))
+        close_tracked(owner->fd);
     rag_free(owner);
+}
+
+/* As close(). */
+static int close_or_keep(struct opened *row)
+{
+    const struct opened gone = *row;
+    const int is_shared = gone.owner && is_open_elsewhere(gone.device, gone.inode);
+    if (gone.owner)
+        leave_owner(gone.owner, is_shared);
+    *row = table[--table_count];
+    if (is_shared && keep(gone.fd, gone.device, gone.inode))
+        return 0;
+    os_untrack_descriptor(gone.fd);
+    return os_calls.close(gone.fd);
 }
 
 static int hook_close(int fd)
 {
     (void)pthread_mutex_lock(&table_mutex);
     struct opened *row = find(fd);
-    if (row) {
-        if (row->owner)
-            leave_owner(row->owner);
-        *row = table[--table_count];
-        os_untrack_descriptor(fd);
-    }
-    const int result = os_calls.close(fd);
+    const int result = row ? close_or_keep(row) : os_calls.close(fd);
     const int code = errno;
+    close_kept();
     if (!table_count) { /* nothing stays behind when the last store is closed */
         rag_free(table);
         table = NULL;
@@ -210,15 +336,18 @@ static int hook_close(int fd)
 
 /* ---- locks --------------------------------------------------------------------------------------- */
 
-static int open_description(int fd)
+static int open_description(const struct opened *row)
 {
     char link[64];
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const int again = take_kept(row->device, row->inode, O_RDWR);
+    if (again >= 0)
+        return again;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", row->fd);
     int own = os_calls.open(link, O_RDWR | O_CLOEXEC, 0);
     if (own < 0)
         own = os_calls.open(link, O_RDONLY | O_CLOEXEC, 0);
     if (own < 0)
-        own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        own = fcntl(row->fd, F_DUPFD_CLOEXEC, 3);
     return own;
 }
 
@@ -229,7 +358,7 @@ static struct owner *new_owner(const struct opened *row)
         errno = ENOMEM;
         return NULL;
     }
-    owner->fd = open_description(row->fd);
+    owner->fd = open_description(row);
     int code = owner->fd < 0 ? errno : 0;
     if (!code && os_track_descriptor(owner->fd, NULL) != RAG_OK) {
         (void)os_calls.close(owner->fd);
@@ -430,6 +559,7 @@ static void after_fork_in_child(void)
 {
     table_count = 0; /* core/os.c closes the descriptors */
     owners = NULL;
+    kept_count = 0;
     after_fork();
 }
 
