@@ -309,10 +309,12 @@ static rag_status open_tracked(const char *path, int flags, int *fd, rag_error *
     if (opened < 0)
         return rag_fail_errno(err, errno, "open %s", path);
     const rag_status status = track(opened, err);
-    if (status == RAG_OK)
+    if (status == RAG_OK) {
         *fd = opened;
-    else
+    } else {
         (void)os_calls.close(opened);
+        errno = ENOMEM; /* for callers that have no rag_error */
+    }
     return status;
 }
 
@@ -340,8 +342,10 @@ DIR *os_open_directory(const char *path)
     if (os_open(path, O_RDONLY | O_DIRECTORY, &fd, NULL) != RAG_OK)
         return NULL;
     DIR *directory = fdopendir(fd);
+    const int code = errno;
     if (!directory)
         os_close(fd);
+    errno = code;
     return directory;
 }
 

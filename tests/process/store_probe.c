@@ -32,10 +32,12 @@ void say(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
+    flockfile(stdout); /* threads say things too */
     (void)vprintf(format, args);
-    va_end(args);
     (void)putchar('\n');
     (void)fflush(stdout);
+    funlockfile(stdout);
+    va_end(args);
 }
 
 static const char *outcome_text(rag_outcome outcome)
