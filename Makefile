@@ -20,12 +20,12 @@ check:
 	@scripts/bootstrap test
 	@scripts/run-tests check
 
-# everything: also processes, sanitizers, a short round of fuzzing; 15 minutes at most
+# everything: also crashes, the command, processes, LightRAG itself, sanitizers, a short round of fuzzing
 test:
 	@scripts/bootstrap test
 	@scripts/run-tests all
 
-# crashes at length: power cuts, failing calls, kills; takes hours; its output goes into tests/crash/README.md
+# crashes at length: power cuts, failing calls, kills, the storm; for hours; what it prints goes into docs/testing.md
 soak: all
 	@scripts/bootstrap test
 	@scripts/soak

@@ -158,8 +158,9 @@ def test_killed_while_saving_leaves_the_old_file_or_the_new_one(tmp_path, number
 
         worker = threading.Thread(target=work)
         worker.start()
-        while flushes < 3:
+        while flushes < 3 and worker.is_alive():
             time.sleep(0.001)
+        assert flushes >= 3, "the writer ended by itself"
         time.sleep(choice.random() * 0.05)
         probe.process.kill()
         worker.join()
