@@ -79,12 +79,14 @@ typedef struct rag_kv_limits {
 #define RAG_KV_LIMITS_INIT { sizeof(rag_kv_limits), 0, 0 }
 
 /* Set the bounds of a cache; what exceeds them is gone when it returns. A row past its time is
- * absent for every read, whenever its space is given back. Expected: RAG_E_INVALID (not a cache). */
+ * absent for every read, whenever its space is given back. Expected: RAG_E_INVALID (not a cache),
+ * RAG_E_UNSUPPORTED (the store has no place for bounds: nothing goes). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_set_limits(rag_store *store, const rag_context *ctx,
                                                         const char *name_space,
                                                         const rag_kv_limits *limits,
                                                         rag_error *err);
 
+/* The bounds of a cache, into *out. Expected: as above. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_kv_get_limits(rag_store *store, const rag_context *ctx,
                                                         const char *name_space, rag_kv_limits *out,
                                                         rag_error *err);

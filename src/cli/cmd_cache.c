@@ -61,7 +61,7 @@ static void cell_cache(table *t, const cache *c)
     text_free(&age);
 }
 
-/* What a kept row of rag_store_namespaces() does not say. */
+/* What a kept row of rag_store_namespaces() does not say. A store without limits has none. */
 static rag_status read_limits(const invocation *in, rag_store *store, cache *c, rag_error *err)
 {
     text name = { 0 };
@@ -69,7 +69,7 @@ static rag_status read_limits(const invocation *in, rag_store *store, cache *c, 
     text_add_bytes(&name, c->name.data, c->name.len);
     rag_status status = rag_kv_get_limits(store, &in->ctx, name.data, &c->limits, err);
     text_free(&name);
-    return status;
+    return status == RAG_E_UNSUPPORTED ? RAG_OK : status;
 }
 
 /* The caches of a list of namespaces: all, or the one named `only`, which need not be among them: a
@@ -179,33 +179,18 @@ static rag_status set_limits(const invocation *in, rag_store *store, const char 
     return status;
 }
 
-/* LightRAG's files have no place for limits: rows would go, and nothing would hold afterwards. */
-static int keeps_no_limits(const invocation *in, rag_store *store)
-{
-    rag_result *about = NULL;
-    int forgets = 0;
-    if (rag_store_describe(store, &in->ctx, &about, NULL) == RAG_OK) {
-        for (size_t i = 0; i < rag_result_count(about); i++) {
-            const rag_row *row = rag_result_row(about, i);
-            forgets |= slice_is(row->key, "kv") && slice_is(row->key2, "lightrag");
-        }
-    }
-    rag_result_free(about);
-    return forgets;
-}
-
 static int change_limits(const invocation *in, rag_store *store, const char *name)
 {
     rag_error err = RAG_ERROR_INIT;
     cache before = { .name = rag_text(name) };
     uint64_t removed = 0;
-    if (keeps_no_limits(in, store)) {
-        return complain(STATUS_PROBLEM, "import them into a store first, which keeps its limits",
-                        "LightRAG's files have no place for the limits of a cache");
-    }
     if (read_limits(in, store, &before, &err) != RAG_OK ||
         rag_kv_count(store, &in->ctx, name, &before.rows, &err) != RAG_OK ||
         set_limits(in, store, name, &before, &removed, &err) != RAG_OK) {
+        if (err.status == RAG_E_UNSUPPORTED) {
+            return complain(STATUS_PROBLEM, "import it into a store that keeps limits", "%s",
+                            err.message);
+        }
         return failed(&err);
     }
     if (is_unknown(&before)) {
@@ -269,10 +254,11 @@ const command cache_command = {
     .summary = "show or set how large and how old caches may become",
     .usage = "  ragstore cache STORE [NAMESPACE]\n"
              "  ragstore cache STORE NAMESPACE [--max-size SIZE] [--ttl TIME]\n",
-    .about = "A cache is a namespace of values whose name ends in _cache. Its limits are kept\n"
-             "in the store and hold for everybody who writes to it; a limit that is not named\n"
-             "stays as it is. Rows beyond a new limit are gone when the command returns. A\n"
-             "cache that holds nothing is shown when it is named.\n"
+    .about = "A cache is a namespace of values whose name ends in _cache. Its limits are\n"
+             "kept in the store and hold for everybody who writes to it; a limit that is not\n"
+             "named stays as it is. Rows beyond a new limit are gone when the command\n"
+             "returns. A cache that holds nothing is shown when it is named. LightRAG's\n"
+             "files (lightrag:) have no place for limits: setting one there is refused.\n"
              "\n"
              "With --json: \"caches\": \"namespace\", \"rows\", \"bytes\", \"max_bytes\" and\n"
              "\"ttl_seconds\" of each, null where there is no limit.\n",

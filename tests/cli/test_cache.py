@@ -69,7 +69,8 @@ def test_a_cache_that_is_not_there_yet(ragstore, own):
 def test_files_of_lightrag_keep_no_limits(ragstore, alice_copy):
     before = (alice_copy / f"kv_store_{CACHE}.json").read_bytes()
     done = ragstore("cache", f"lightrag:{alice_copy}", CACHE, "--max-size", "1kB", status=1)
-    assert done.err.startswith("ragstore: LightRAG's files have no place for the limits of a cache\n")
+    assert done.err == ("ragstore: backend 'lightrag' has no limits of caches\n"
+                        "  import it into a store that keeps limits\n")
     assert (alice_copy / f"kv_store_{CACHE}.json").read_bytes() == before
     assert only(ragstore("cache", f"lightrag:{alice_copy}", "--json"))["rows"] == 300
 

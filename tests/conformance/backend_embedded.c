@@ -18,7 +18,7 @@ const struct conformance_backend conformance_embedded = {
         .kinds = HAS_ALL,
         .offers = NEEDS_TRANSACTIONS | NEEDS_PERSISTENCE | NEEDS_SHARING | NEEDS_FLOAT16 |
                   NEEDS_NUL | NEEDS_ATOMIC | NEEDS_COMPACT | NEEDS_BACKUP | NEEDS_FLOAT32 |
-                  NEEDS_DOT | NEEDS_EXTRAS | NEEDS_CONTROL,
+                  NEEDS_DOT | NEEDS_EXTRAS | NEEDS_CONTROL | NEEDS_LIMITS,
         .name_bytes_max = 255,
         .key_bytes_max = 65536,
         .score_tolerance = 1e-5, /* sums run in float */

@@ -15,7 +15,7 @@ const struct conformance_backend conformance_example = {
     .quirks = {
         .kinds = HAS_ALL,
         .offers = NEEDS_TRANSACTIONS | NEEDS_FLOAT16 | NEEDS_NUL | NEEDS_ATOMIC |
-                  NEEDS_FLOAT32 | NEEDS_DOT | NEEDS_CONTROL,
+                  NEEDS_FLOAT32 | NEEDS_DOT | NEEDS_CONTROL | NEEDS_LIMITS,
         .name_bytes_max = 255,
         .key_bytes_max = 65536,
         .score_tolerance = 1e-9,

@@ -41,9 +41,10 @@ enum {
     NEEDS_DOT = 512,     /* spaces that compare by inner product */
     NEEDS_EXTRAS =
         1024, /* what files of LightRAG have no place for outlasts the handle: generations
-                               of namespaces, rows that wait to be embedded, limits of caches, white
-                               space and the spelling of escapes in values */
-    NEEDS_CONTROL = 2048 /* labels with characters that XML does not have */
+                               of namespaces, rows that wait to be embedded, white space and the
+                               spelling of escapes in values */
+    NEEDS_CONTROL = 2048, /* labels with characters that XML does not have */
+    NEEDS_LIMITS = 4096   /* limits of caches, which others refuse */
 };
 
 struct quirks {

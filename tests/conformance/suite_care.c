@@ -36,6 +36,11 @@ static void put_whole(struct env *e)
     put_vector(e, "relationships", "rel-1", "{\"src_id\":\"B\",\"tgt_id\":\"A\"}");
 }
 
+static int offers(const struct env *e, unsigned what)
+{
+    return (e->backend->quirks.offers & what) != 0;
+}
+
 /* What a store goes through: rows replaced and deleted, spaces dropped, bounds, pending vectors. */
 static void use_it(struct env *e)
 {
@@ -57,10 +62,12 @@ static void use_it(struct env *e)
     OK(rag_graph_delete_nodes(e->store, NULL, &gone, 1, NULL, NULL, &e->err));
     limits.max_bytes = 600;
     limits.ttl_s = 100000;
-    OK(rag_kv_set_limits(e->store, NULL, "llm_response_cache", &limits, &e->err));
+    if (offers(e, NEEDS_LIMITS))
+        OK(rag_kv_set_limits(e->store, NULL, "llm_response_cache", &limits, &e->err));
     kv_put(e, "llm_response_cache", T("one more"), "{}");
     kv_put(e, "dropped_cache", T("k"), "{}");
-    OK(rag_kv_set_limits(e->store, NULL, "dropped_cache", &limits, &e->err));
+    if (offers(e, NEEDS_LIMITS))
+        OK(rag_kv_set_limits(e->store, NULL, "dropped_cache", &limits, &e->err));
     OK(rag_kv_drop(e->store, NULL, "dropped_cache", &e->err));
     OK(rag_vector_defer_many(e->store, NULL, "entities", &item, 1, NULL, &e->err));
     OK(rag_vector_defer_delete(e->store, NULL, "chunks", &pending, 1, NULL, &e->err));
@@ -300,11 +307,6 @@ static void care_check_is_refused(struct env *e)
 
 /* ---- compacting ------------------------------------------------------------------------------------------ */
 
-static int offers(const struct env *e, unsigned what)
-{
-    return (e->backend->quirks.offers & what) != 0;
-}
-
 static void care_what_a_backend_has_not_is_said(struct env *e)
 {
     uint64_t freed = 77;
@@ -320,6 +322,17 @@ static void care_what_a_backend_has_not_is_said(struct env *e)
     if (!offers(e, NEEDS_BACKUP)) {
         REFUSED(RAG_E_UNSUPPORTED, rag_store_backup(e->store, NULL, target, &e->err));
         expect_message(e, e->backend->name);
+    }
+    if (!offers(e, NEEDS_LIMITS)) {
+        rag_kv_limits limits = RAG_KV_LIMITS_INIT;
+        limits.max_bytes = 1;
+        kv_put(e, "a_cache", T("k"), "{}");
+        free(before);
+        before = dump_store(e, e->store, &len);
+        REFUSED(RAG_E_UNSUPPORTED, rag_kv_set_limits(e->store, NULL, "a_cache", &limits, &e->err));
+        expect_message(e, e->backend->name);
+        REFUSED(RAG_E_UNSUPPORTED, rag_kv_get_limits(e->store, NULL, "a_cache", &limits, &e->err));
+        CHECK(limits.max_bytes == 1, "an output was touched");
     }
     expect_dump(e, before, len, "a call that was refused");
     free(before);
@@ -546,9 +559,9 @@ const struct conformance_case care_cases[] = {
     CASE(care, what_a_backend_has_not_is_said),
     CASE_NEEDS(care, compact_changes_no_row, NEEDS_COMPACT),
     CASE_NEEDS(care, compact_gives_space_back, NEEDS_COMPACT),
-    CASE_NEEDS(care, compact_drops_what_is_expired, NEEDS_COMPACT),
+    CASE_NEEDS(care, compact_drops_what_is_expired, NEEDS_COMPACT | NEEDS_LIMITS),
     CASE(care, compact_may_be_cancelled),
-    CASE_NEEDS(care, backup_holds_the_same, NEEDS_BACKUP),
+    CASE_NEEDS(care, backup_holds_the_same, NEEDS_BACKUP | NEEDS_LIMITS),
     CASE_NEEDS(care, backup_overwrites_nothing, NEEDS_BACKUP),
     CASE(care, backup_needs_a_target),
     CASE_NEEDS(care, not_inside_a_transaction, NEEDS_TRANSACTIONS),

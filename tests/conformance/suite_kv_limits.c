@@ -182,14 +182,14 @@ static void kv_limits_are_for_caches(struct env *e)
 }
 
 const struct conformance_case kv_limit_cases[] = {
-    CASE(kv, limits_size_keeps_the_newest),
-    CASE(kv, limits_size_counts_a_batch),
-    CASE(kv, limits_time_to_live),
-    CASE(kv, limits_an_expired_row_is_new_when_put),
-    CASE(kv, limits_zero_takes_them_away),
-    CASE(kv, limits_other_namespaces_are_untouched),
-    CASE(kv, limits_outlast_a_drop),
-    CASE_NEEDS(kv, limits_are_kept, NEEDS_PERSISTENCE | NEEDS_EXTRAS),
+    CASE_NEEDS(kv, limits_size_keeps_the_newest, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_size_counts_a_batch, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_time_to_live, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_an_expired_row_is_new_when_put, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_zero_takes_them_away, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_other_namespaces_are_untouched, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_outlast_a_drop, NEEDS_LIMITS),
+    CASE_NEEDS(kv, limits_are_kept, NEEDS_PERSISTENCE | NEEDS_LIMITS),
     CASE(kv, limits_are_for_caches),
     CASES_END,
 };

@@ -161,22 +161,6 @@ static void a_drop_takes_what_others_wrote(void **state)
     (void)get(NULL, "");
 }
 
-static void limits_go_on_when_a_file_is_read_again(void **state)
-{
-    (void)state;
-    rag_kv_limits limits = RAG_KV_LIMITS_INIT, found = RAG_KV_LIMITS_INIT;
-    limits.ttl_s = 1000;
-    OK(rag_kv_set_limits(a, NULL, "my_cache", &limits, &err));
-    const rag_kv_item item = { .key = T("k"), .value = T("{}") };
-    OK(rag_kv_put_many(b, NULL, "my_cache", &item, 1, NULL, &err));
-    flush(b);
-    uint64_t n = 0;
-    OK(rag_kv_count(a, NULL, "my_cache", &n, &err));
-    assert_int_equal(n, 1);
-    OK(rag_kv_get_limits(a, NULL, "my_cache", &found, &err));
-    assert_int_equal(found.ttl_s, 1000);
-}
-
 /* ---- vectors ----------------------------------------------------------------------------------------- */
 
 static void define(rag_store *store, uint32_t dimension, const char *model)
@@ -668,7 +652,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_that_both_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(times_outlast_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drop_takes_what_others_wrote, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(limits_go_on_when_a_file_is_read_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(vectors_that_both_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_model_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_to_be_embedded_goes_on, set_up, tear_down),

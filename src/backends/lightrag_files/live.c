@@ -224,7 +224,7 @@ const rag_backend lightrag_backend = {
     .class_names = class_names,
     .options = no_options,
     .required = no_options,
-    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_CACHE_LIMITS | RAG_FEATURE_PENDING,
+    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = live_open,

@@ -199,9 +199,6 @@ READ_SLOT(kv, scan, KV,
 READ_SLOT(kv, count, KV,
           (const rag_call *call, const char *name_space, uint64_t *count, rag_error *err),
           (&v.call, name_space, count, err))
-READ_SLOT(kv, get_limits, KV,
-          (const rag_call *call, const char *name_space, rag_kv_limits *out, rag_error *err),
-          (&v.call, name_space, out, err))
 WRITE_SLOT(kv, put_many, KV, LIVE_WRITE,
            (const rag_call *call, const char *name_space, const rag_kv_item *items, size_t n,
             rag_token *token, rag_error *err),
@@ -214,11 +211,9 @@ WRITE_SLOT(kv, delete_many, KV, LIVE_WRITE,
            note(&v, LIVE_ROW, keys, sizeof *keys, n, err), token)
 WRITE_SLOT(kv, drop, KV, LIVE_WRITE, (const rag_call *call, const char *name_space, rag_error *err),
            RAG_OK, (&v.call, name_space, err), note_drop(&v), NULL)
-WRITE_SLOT(kv, set_limits, KV, LIVE_WRITE,
-           (const rag_call *call, const char *name_space, const rag_kv_limits *limits,
-            rag_error *err),
-           RAG_OK, (&v.call, name_space, limits, err), note_only(&v), NULL)
 
+/* No limits of caches: files have no place for them. Rows would go for a limit that is forgotten with
+ * the handle. */
 const rag_kv_table live_kv = {
     .struct_size = sizeof live_kv,
     .get_many = kv_get_many,
@@ -227,8 +222,6 @@ const rag_kv_table live_kv = {
     .scan = kv_scan,
     .count = kv_count,
     .drop = kv_drop,
-    .set_limits = kv_set_limits,
-    .get_limits = kv_get_limits,
 };
 
 /* ---- vectors ------------------------------------------------------------------------------------------ */
