@@ -44,16 +44,22 @@ rag_status digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES], 
     return RAG_OK;
 }
 
-rag_status digest_end_hex(struct digest *d, char out[DIGEST_SHA256_HEX_BYTES], rag_error *err)
+static void write_hex(const unsigned char bytes[DIGEST_SHA256_BYTES],
+                      char out[DIGEST_SHA256_HEX_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[DIGEST_SHA256_BYTES];
-    RAG_TRY(digest_end(d, bytes, err));
     for (size_t i = 0; i < DIGEST_SHA256_BYTES; i++) {
         out[2 * i] = digits[bytes[i] >> 4];
         out[2 * i + 1] = digits[bytes[i] & 15];
     }
     out[DIGEST_SHA256_HEX_BYTES - 1] = '\0';
+}
+
+rag_status digest_end_hex(struct digest *d, char out[DIGEST_SHA256_HEX_BYTES], rag_error *err)
+{
+    unsigned char bytes[DIGEST_SHA256_BYTES];
+    RAG_TRY(digest_end(d, bytes, err));
+    write_hex(bytes, out);
     return RAG_OK;
 }
 
@@ -72,4 +78,12 @@ rag_status digest_sha256(rag_slice data, unsigned char out[DIGEST_SHA256_BYTES],
         return digest_end(&d, out, err);
     digest_free(&d);
     return status;
+}
+
+rag_status digest_sha256_hex(rag_slice data, char out[DIGEST_SHA256_HEX_BYTES], rag_error *err)
+{
+    unsigned char bytes[DIGEST_SHA256_BYTES];
+    RAG_TRY(digest_sha256(data, bytes, err));
+    write_hex(bytes, out);
+    return RAG_OK;
 }

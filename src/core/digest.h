@@ -27,5 +27,7 @@ void digest_free(struct digest *d); /* any number of times */
 
 /* The digest of one run of bytes. */
 rag_status digest_sha256(rag_slice data, unsigned char out[DIGEST_SHA256_BYTES], rag_error *err);
+/* The same as lower-case hex with a NUL. */
+rag_status digest_sha256_hex(rag_slice data, char out[DIGEST_SHA256_HEX_BYTES], rag_error *err);
 
 #endif

@@ -162,20 +162,15 @@ static rag_status take_rows(struct hasher *h, enum hash_kind kind, const char *n
 static rag_status report(struct hasher *h, rag_slice kind, rag_slice name, uint64_t rows,
                          rag_slice form, rag_error *err)
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char digest[DIGEST_SHA256_BYTES];
-    char text[2 * DIGEST_SHA256_BYTES + 2];
-    size_t len = 0;
-    RAG_TRY(digest_sha256(form, digest, err));
-    text[len++] = '"';
-    for (size_t i = 0; i < sizeof digest; i++) {
-        text[len++] = digits[digest[i] >> 4];
-        text[len++] = digits[digest[i] & 15];
-    }
-    text[len++] = '"';
-    const rag_row row = {
-        .key = kind, .key2 = name, .value = slice_of(text, len), .found = 1, .number = (int64_t)rows
-    };
+    char text[1 + DIGEST_SHA256_HEX_BYTES];
+    RAG_TRY(digest_sha256_hex(form, text + 1, err));
+    text[0] = '"';
+    text[sizeof text - 1] = '"'; /* in place of the NUL */
+    const rag_row row = { .key = kind,
+                          .key2 = name,
+                          .value = slice_of(text, sizeof text),
+                          .found = 1,
+                          .number = (int64_t)rows };
     return rag_result_append(h->out, &row, err);
 }
 

@@ -95,7 +95,9 @@ int driver_serves(const struct driver *driver, enum store_kind kind);
 
 /* `result` to *out, or freed when `status` is a failure; returns `status`. */
 rag_status store_hand_over(rag_status status, rag_result *result, rag_result **out);
-/* The same for a page of a scan: one without a next position is the last, and says so. */
+/* For a page of a scan: look at the caller's position and make the result that the slot fills. */
+rag_status store_begin_page(rag_slice after, rag_result **out, rag_result **page, rag_error *err);
+/* As store_hand_over(): a page without a next position is the last, and says so. */
 rag_status store_hand_over_page(rag_status status, rag_result *page, rag_result **out);
 
 static inline const struct store_call *store_call_of(const rag_call *call)

@@ -216,11 +216,8 @@ rag_status rag_docstatus_scan(rag_store *store, const rag_context *ctx, rag_slic
 {
     struct store_call c;
     RAG_TRY(store_enter_kind(store, ctx, STORE_DOC_STATUS, NULL, STORE_READ, &c, err));
-    RAG_TRY(check_out(out, err));
-    RAG_TRY(check_after(after, err));
-    rag_result *rows = rag_result_new(err);
-    if (!rows)
-        return RAG_E_NO_MEMORY;
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
         c.driver->docstatus.scan(&c.call, after, clamp_scan(limit), rows, err);
     return store_hand_over_page(status, rows, out);

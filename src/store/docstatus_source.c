@@ -5,8 +5,8 @@
  * backend's own, with which other writers wait. Everything is written by one put, so nothing of a
  * change that fails stays in the caller's transaction either.
  *
- * A file's primaries are read through an index, without the rows themselves. A backend without
- * transactions cannot do what is in the second half of this file but for looking (backend.h). */
+ * A file's primaries are read through an index, without the rows themselves. With a backend that has
+ * no transactions, what changes rows is refused (RAG_E_UNSUPPORTED); looking works. */
 #include <stdlib.h>
 
 #include "core/alloc.h"
@@ -114,30 +114,26 @@ static rag_status apply_change(struct update *u, const rag_doc *change, rag_erro
 static rag_status update_rows(const struct store_call *c, void *self, rag_error *err)
 {
     struct update *u = self;
-    struct prepared ids = { 0 };
     rag_status status;
-    size_t changed = 0;
-    rag_slice *all = rag_alloc(u->count * sizeof *all);
-    if (!all)
-        return rag_fail_memory(err);
-    for (size_t i = 0; i < u->count; i++)
-        all[i] = u->changes[i].id;
-    RAG_TRY_CLEANUP(unique_keys(all, u->count, &ids, err));
-    const rag_slice *unique = ids.items;
-    u->docs = rag_alloc_zeroed(ids.count, sizeof *u->docs);
-    u->memory = rag_alloc_zeroed(ids.count, sizeof *u->memory);
-    if (!u->docs || !u->memory) {
+    size_t n = 0, changed = 0; /* rows read, rows to be written */
+    rag_slice *ids = rag_alloc(u->count * sizeof *ids);
+    u->docs = rag_alloc_zeroed(u->count, sizeof *u->docs);
+    u->memory = rag_alloc_zeroed(u->count, sizeof *u->memory);
+    if (!ids || !u->docs || !u->memory) {
         status = rag_fail_memory(err);
         goto cleanup;
     }
-    RAG_TRY_CLEANUP(c->driver->docstatus.get_many(&c->call, unique, ids.count, u->rows, err));
-    for (size_t i = 0; i < ids.count; i++) {
-        u->docs[i] = (rag_doc){ u->rows->rows[i].key, u->rows->rows[i].value };
-        RAG_TRY_CLEANUP(slice_index_put(&u->index, u->docs[i].id, i, NULL, err));
+    for (size_t i = 0; i < u->count; i++) {
+        size_t at;
+        RAG_TRY_CLEANUP(slice_index_place(&u->index, u->changes[i].id, &n, &at, err));
+        ids[at] = u->changes[i].id;
     }
+    RAG_TRY_CLEANUP(c->driver->docstatus.get_many(&c->call, ids, n, u->rows, err));
+    for (size_t i = 0; i < n; i++)
+        u->docs[i] = (rag_doc){ u->rows->rows[i].key, u->rows->rows[i].value };
     for (size_t i = 0; i < u->count; i++)
         RAG_TRY_CLEANUP(apply_change(u, &u->changes[i], err));
-    for (size_t i = 0; i < ids.count; i++)
+    for (size_t i = 0; i < n; i++)
         if (u->memory[i]) {
             char *memory = u->memory[i];
             u->memory[i] = NULL;
@@ -146,12 +142,11 @@ static rag_status update_rows(const struct store_call *c, void *self, rag_error 
         }
     status = put_rows(c, u->docs, changed, err);
 cleanup:
-    for (size_t i = 0; u->memory && i < ids.count; i++)
+    for (size_t i = 0; u->memory && i < n; i++)
         rag_free(u->memory[i]);
     rag_free(u->memory);
     rag_free(u->docs);
-    rag_free(all);
-    arena_free(&ids.arena);
+    rag_free(ids);
     return status;
 }
 
@@ -334,11 +329,11 @@ rag_status rag_docstatus_conflicts(rag_store *store, const rag_context *ctx, rag
 {
     struct store_call c;
     RAG_TRY(store_enter_kind(store, ctx, STORE_DOC_STATUS, NULL, STORE_READ, &c, err));
-    RAG_TRY(check_out(out, err));
-    RAG_TRY(check_after(after, err));
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const size_t wanted = clamp_scan(limit);
-    rag_result *paths = rag_result_new(err), *rows = paths ? rag_result_new(err) : NULL;
-    rag_status status = rows ? RAG_OK : RAG_E_NO_MEMORY;
+    rag_result *paths = rag_result_new(err);
+    rag_status status = paths ? RAG_OK : RAG_E_NO_MEMORY;
     if (status == RAG_OK)
         status = c.driver->docstatus.conflicts(&c.call, after, wanted, paths, err);
     for (size_t i = 0; status == RAG_OK && i < paths->count; i++)

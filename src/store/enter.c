@@ -106,6 +106,14 @@ rag_status store_hand_over(rag_status status, rag_result *result, rag_result **o
     return status;
 }
 
+rag_status store_begin_page(rag_slice after, rag_result **out, rag_result **page, rag_error *err)
+{
+    RAG_TRY(check_out(out, err));
+    RAG_TRY(check_after(after, err));
+    *page = rag_result_new(err);
+    return *page ? RAG_OK : RAG_E_NO_MEMORY;
+}
+
 rag_status store_hand_over_page(rag_status status, rag_result *page, rag_result **out)
 {
     if (!rag_result_next(page).len)

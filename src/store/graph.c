@@ -273,10 +273,8 @@ rag_status rag_graph_scan_nodes(rag_store *store, const rag_context *ctx, rag_sl
 {
     struct store_call c;
     RAG_TRY(begin_read(store, ctx, what, out, &c, err));
-    RAG_TRY(check_after(after, err));
-    rag_result *rows = rag_result_new(err);
-    if (!rows)
-        return RAG_E_NO_MEMORY;
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
         c.driver->graph.scan_nodes(&c.call, after, clamp_scan(limit), what, rows, err);
     return store_hand_over_page(status, rows, out);
@@ -287,10 +285,8 @@ rag_status rag_graph_scan_edges(rag_store *store, const rag_context *ctx, rag_sl
 {
     struct store_call c;
     RAG_TRY(begin_read(store, ctx, what, out, &c, err));
-    RAG_TRY(check_after(after, err));
-    rag_result *rows = rag_result_new(err);
-    if (!rows)
-        return RAG_E_NO_MEMORY;
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
         c.driver->graph.scan_edges(&c.call, after, clamp_scan(limit), what, rows, err);
     return store_hand_over_page(status, rows, out);

@@ -181,10 +181,10 @@ rag_status unique_keys(const rag_slice *keys, size_t n, struct prepared *out, ra
     rag_status status = slice_index_reserve(&seen, n, err);
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
-        if (slice_index_find(&seen, keys[i]) != SLICE_INDEX_NONE)
-            continue;
-        status = slice_index_put(&seen, keys[i], count, NULL, err);
-        unique[count++] = keys[i];
+        size_t at;
+        status = slice_index_place(&seen, keys[i], &count, &at, err);
+        if (status == RAG_OK)
+            unique[at] = keys[i];
     }
     slice_index_free(&seen);
     out->items = unique;
@@ -216,11 +216,8 @@ rag_status rag_kv_scan(rag_store *store, const rag_context *ctx, const char *nam
 {
     struct store_call c;
     RAG_TRY(store_enter_kind(store, ctx, STORE_KV, name_space, STORE_READ, &c, err));
-    RAG_TRY(check_out(out, err));
-    RAG_TRY(check_after(after, err));
-    rag_result *rows = rag_result_new(err);
-    if (!rows)
-        return RAG_E_NO_MEMORY;
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
         c.driver->kv.scan(&c.call, name_space, after, clamp_scan(limit), rows, err);
     return store_hand_over_page(status, rows, out);

@@ -288,12 +288,9 @@ rag_status rag_vector_scan(rag_store *store, const rag_context *ctx, const char 
 {
     struct store_call c;
     RAG_TRY(store_enter_kind(store, ctx, STORE_VECTOR, name_space, STORE_READ, &c, err));
-    RAG_TRY(check_out(out, err));
     RAG_TRY(check_bits(what, VECTOR_BITS, "what", err));
-    RAG_TRY(check_after(after, err));
-    rag_result *rows = rag_result_new(err);
-    if (!rows)
-        return RAG_E_NO_MEMORY;
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
         c.driver->vector.scan(&c.call, name_space, after, clamp_scan(limit), what, rows, err);
     return store_hand_over_page(status, rows, out);

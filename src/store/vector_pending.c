@@ -103,7 +103,7 @@ rag_status rag_vector_defer_delete(rag_store *store, const rag_context *ctx, con
     RAG_TRY(check_keys(ids, n, "vector id", err));
     struct prepared unique = { 0 };
     rag_token written = 0;
-    rag_status status = n ? unique_keys(ids, n, &unique, err) : RAG_OK;
+    rag_status status = unique_keys(ids, n, &unique, err);
     if (status == RAG_OK && unique.count)
         status = c.driver->vector.pending_delete(&c.call, name_space, unique.items, unique.count,
                                                  &written, err);
@@ -120,11 +120,8 @@ rag_status rag_vector_pending(rag_store *store, const rag_context *ctx, const ch
 {
     struct store_call c;
     RAG_TRY(store_enter_kind(store, ctx, STORE_VECTOR, name_space, STORE_READ, &c, err));
-    RAG_TRY(check_out(out, err));
-    RAG_TRY(check_after(after, err));
-    rag_result *rows = rag_result_new(err);
-    if (!rows)
-        return RAG_E_NO_MEMORY;
+    rag_result *rows;
+    RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
         c.driver->vector.pending_scan(&c.call, name_space, after, clamp_scan(limit), rows, err);
     return store_hand_over_page(status, rows, out);
