@@ -12,8 +12,9 @@ void intact_row(struct intact *f, const char *text)
 {
     if (f->count == f->capacity) {
         f->capacity = f->capacity ? 2 * f->capacity : 64;
-        f->rows = realloc(f->rows, f->capacity * sizeof *f->rows);
-        assert_non_null(f->rows);
+        struct intact_row *grown = realloc(f->rows, f->capacity * sizeof *grown);
+        assert_non_null(grown);
+        f->rows = grown;
     }
     f->rows[f->count].first = f->data.len;
     intact_text(f, text);
@@ -253,27 +254,53 @@ uint64_t salvage_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
+/* ---- what every format must bear ------------------------------------------------------------------- */
+
+struct intact salvage_small(const struct salvage_format *format)
+{
+    struct intact f = {
+        .read = format->read,
+        .name_space = "x",
+        .told_by_next = format->told_by_next,
+        .data = BUFFER_INIT((size_t)1 << 30),
+    };
+    format->make(&f);
+    return f;
+}
+
+struct intact salvage_large(const struct salvage_format *format)
+{
+    struct salvage_format large = *format;
+    large.make = format->make_large;
+    return salvage_small(&large);
+}
+
 /* Of the changes of every byte into each of those given, one in so many is made. */
 enum { SPARSE = 3 };
 
-void salvage_every_byte(const struct intact *f, const char *bytes, size_t count, size_t *changes,
-                        size_t *vague)
+void salvage_every_byte(void **state)
 {
-    *changes = *vague = 0;
-    for (size_t at = 0; at < f->data.len; at++)
-        for (size_t i = 0; i < count; i++) {
-            if (f->data.data[at] == bytes[i] || (at + i) % SPARSE)
+    const struct salvage_format *format = *state;
+    struct intact f = salvage_small(format);
+    size_t changes = 0, vague = 0;
+    for (size_t at = 0; at < f.data.len; at++)
+        for (size_t i = 0; i < format->byte_count; i++) {
+            if (f.data.data[at] == format->bytes[i] || (at + i) % SPARSE)
                 continue;
-            const struct outcome result = intact_change(f, at, bytes[i]);
-            ++*changes;
-            *vague += result.at_least != 0;
+            const struct outcome result = intact_change(&f, at, format->bytes[i]);
+            changes++;
+            vague += result.at_least != 0;
         }
+    print_message("%s: %zu changes, %zu with \"at least\"\n", format->name, changes, vague);
+    intact_free(&f);
 }
 
-void salvage_every_cut(const struct intact *f)
+void salvage_every_cut(void **state)
 {
-    for (size_t len = 0; len < f->data.len; len++)
-        (void)intact_cut(f, len);
+    struct intact f = salvage_small(*state);
+    for (size_t len = 0; len < f.data.len; len++)
+        (void)intact_cut(&f, len);
+    intact_free(&f);
 }
 
 enum filling { RANDOM, ZEROS, ONES, LETTERS, FILLINGS };
@@ -290,7 +317,8 @@ static void fill(char *to, size_t len, enum filling filling, uint64_t *state)
     }
 }
 
-void salvage_random_harms(const struct intact *f, size_t cases, size_t most, uint64_t seed)
+/* Pieces of 10 to `most` bytes are something else. */
+static void random_harms(const struct intact *f, size_t cases, size_t most, uint64_t seed)
 {
     uint64_t state = seed;
     for (size_t i = 0; i < cases; i++) {
@@ -306,41 +334,55 @@ void salvage_random_harms(const struct intact *f, size_t cases, size_t most, uin
     }
 }
 
+void salvage_wide_harm(void **state)
+{
+    struct intact f = salvage_small(*state);
+    random_harms(&f, 300, 20, 1);
+    random_harms(&f, 300, f.data.len, 2);
+    intact_free(&f);
+}
+
 static int by_begin(const void *left, const void *right)
 {
     const struct harm *a = left, *b = right;
     return a->begin < b->begin ? -1 : a->begin > b->begin;
 }
 
-void salvage_several_bytes(const struct intact *f, size_t cases, uint64_t seed)
+void salvage_several_bytes(void **state)
 {
-    uint64_t state = seed;
-    for (size_t i = 0; i < cases; i++) {
-        char *copy = copy_of(f);
+    enum { CASES = 500 };
+    struct intact f = salvage_small(*state);
+    uint64_t random = 3;
+    for (size_t i = 0; i < CASES; i++) {
+        char *copy = copy_of(&f);
         struct harm harms[4];
-        const size_t n = 2 + salvage_random(&state) % 3;
+        const size_t n = 2 + salvage_random(&random) % 3;
         for (size_t j = 0; j < n; j++) {
-            const size_t at = salvage_random(&state) % f->data.len;
+            const size_t at = salvage_random(&random) % f.data.len;
             harms[j] = (struct harm){ at, at + 1 };
-            copy[at] = (char)salvage_random(&state);
+            copy[at] = (char)salvage_random(&random);
         }
         qsort(harms, n, sizeof *harms, by_begin);
-        (void)intact_judge(f, copy, f->data.len, harms, n, SIZE_MAX);
+        (void)intact_judge(&f, copy, f.data.len, harms, n, SIZE_MAX);
         free(copy);
     }
+    intact_free(&f);
 }
 
-void salvage_at_boundaries(const struct intact *f, uint64_t seed)
+void salvage_at_boundaries(void **state)
 {
     /* the windows of the readers, and the pieces with which a region begins */
     static const size_t boundaries[] = { 4096, 8192, 65536, 131072, 262144, 524288, 262144 + 4096 };
-    uint64_t state = seed;
+    struct intact f = salvage_large(*state);
+    uint64_t random = 11;
     for (size_t i = 0; i < sizeof boundaries / sizeof *boundaries; i++)
-        for (size_t at = boundaries[i] - 2; at <= boundaries[i] + 2 && at < f->data.len; at++) {
+        for (size_t at = boundaries[i] - 2; at <= boundaries[i] + 2 && at < f.data.len; at++) {
             char bytes[24];
-            fill(bytes, sizeof bytes, RANDOM, &state);
-            (void)intact_change(f, at, bytes[0]);
-            (void)intact_overwrite(f, at - 12, bytes, sizeof bytes);
-            (void)intact_cut(f, at);
+            fill(bytes, sizeof bytes, RANDOM, &random);
+            (void)intact_change(&f, at, bytes[0]);
+            (void)intact_overwrite(&f, at - 12, bytes, sizeof bytes);
+            (void)intact_cut(&f, at);
         }
+    random_harms(&f, 100, 100 * 1024, 5);
+    intact_free(&f);
 }

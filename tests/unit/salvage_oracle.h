@@ -38,9 +38,6 @@ struct intact {
     struct reading strict;
 };
 
-#define INTACT(reader, space) \
-    { .read = (reader), .name_space = (space), .data = BUFFER_INIT((size_t)1 << 30) }
-
 void intact_text(struct intact *f, const char *text);
 void intact_row(struct intact *f, const char *text);
 /* The file is whole: have it read strictly. No row may have a line end in its key. */
@@ -73,13 +70,34 @@ struct outcome intact_overwrite(const struct intact *f, size_t at, const void *t
 
 uint64_t salvage_random(uint64_t *state);
 
-/* What every format must bear, on a file of a few kilobytes. */
-void salvage_every_byte(const struct intact *f, const char *bytes, size_t count, size_t *changes,
-                        size_t *vague);
-void salvage_every_cut(const struct intact *f);
-void salvage_random_harms(const struct intact *f, size_t cases, size_t most, uint64_t seed);
-void salvage_several_bytes(const struct intact *f, size_t cases, uint64_t seed);
-/* On a file of several windows: harm and cuts exactly where one input buffer ends. */
-void salvage_at_boundaries(const struct intact *f, uint64_t seed);
+/* ---- what every format must bear ------------------------------------------------------------------ */
+
+struct salvage_format {
+    const char *name;
+    reader_fn read;
+    int told_by_next;                     /* as in struct intact */
+    void (*make)(struct intact *f);       /* a file of a few kilobytes */
+    void (*make_large)(struct intact *f); /* of more than two windows of the readers */
+    const char *bytes; /* that mean something in it, and some that cannot be there */
+    size_t byte_count;
+};
+
+/* A file of it, small or large; intact_free(). */
+struct intact salvage_small(const struct salvage_format *format);
+struct intact salvage_large(const struct salvage_format *format);
+
+/* Tests of cmocka whose state is a struct salvage_format. */
+void salvage_every_byte(void **state);
+void salvage_every_cut(void **state);
+void salvage_wide_harm(void **state);
+void salvage_several_bytes(void **state);
+void salvage_at_boundaries(void **state); /* harm and cuts exactly where one input buffer ends */
+
+#define SALVAGE_TEST(test, format) { #test, test, NULL, NULL, (format) }
+/* All of them, as entries of an array of struct CMUnitTest. */
+#define SALVAGE_TESTS(format)                                                                 \
+    SALVAGE_TEST(salvage_every_byte, format), SALVAGE_TEST(salvage_every_cut, format),        \
+        SALVAGE_TEST(salvage_wide_harm, format), SALVAGE_TEST(salvage_several_bytes, format), \
+        SALVAGE_TEST(salvage_at_boundaries, format)
 
 #endif

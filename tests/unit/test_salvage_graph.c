@@ -43,45 +43,6 @@ static void make(struct intact *f)
 
 static const char bytes[] = { '"', '<', '>', '/', '&', ' ', 'x', '\0', '\n', '\xff', '\xc3' };
 
-static void test_every_byte(void **state)
-{
-    struct intact f = INTACT(lightrag_read_graph, "x");
-    size_t changes, vague;
-    (void)state;
-    make(&f);
-    salvage_every_byte(&f, bytes, sizeof bytes, &changes, &vague);
-    print_message("%zu changes, %zu with \"at least\"\n", changes, vague);
-    intact_free(&f);
-}
-
-static void test_every_cut(void **state)
-{
-    struct intact f = INTACT(lightrag_read_graph, "x");
-    (void)state;
-    make(&f);
-    salvage_every_cut(&f);
-    intact_free(&f);
-}
-
-static void test_wide_harm(void **state)
-{
-    struct intact f = INTACT(lightrag_read_graph, "x");
-    (void)state;
-    make(&f);
-    salvage_random_harms(&f, 300, 20, 1);
-    salvage_random_harms(&f, 300, f.data.len, 2);
-    intact_free(&f);
-}
-
-static void test_several_bytes(void **state)
-{
-    struct intact f = INTACT(lightrag_read_graph, "x");
-    (void)state;
-    make(&f);
-    salvage_several_bytes(&f, 500, 3);
-    intact_free(&f);
-}
-
 /* Over more than two windows of the readers. */
 static void make_large(struct intact *f)
 {
@@ -104,23 +65,20 @@ static void make_large(struct intact *f)
     intact_end(f);
 }
 
-static void test_boundaries(void **state)
-{
-    struct intact f = INTACT(lightrag_read_graph, "x");
-    (void)state;
-    make_large(&f);
-    salvage_at_boundaries(&f, 11);
-    salvage_random_harms(&f, 100, 100 * 1024, 5);
-    intact_free(&f);
-}
+static struct salvage_format format = {
+    .name = "graph",
+    .read = lightrag_read_graph,
+    .make = make,
+    .make_large = make_large,
+    .bytes = bytes,
+    .byte_count = sizeof bytes,
+};
 
 /* What looks like the beginning of a row, in a text. */
 static void test_false_beginnings(void **state)
 {
     static const char *const fakes[] = { "<node ", "<node id=\"fake\">", "</data></node><edge " };
-    struct intact f = INTACT(lightrag_read_graph, "x");
-    (void)state;
-    make(&f);
+    struct intact f = salvage_small(*state);
     const char *text = strstr(f.data.data, "a longer text");
     assert_non_null(text);
     for (size_t i = 0; i < sizeof fakes / sizeof *fakes; i++) {
@@ -134,9 +92,8 @@ static void test_false_beginnings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_byte), cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_wide_harm),  cmocka_unit_test(test_several_bytes),
-        cmocka_unit_test(test_boundaries), cmocka_unit_test(test_false_beginnings),
+        SALVAGE_TESTS(&format),
+        SALVAGE_TEST(test_false_beginnings, &format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

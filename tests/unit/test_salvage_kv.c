@@ -38,9 +38,9 @@ static void in_one_line(const char *text, char *out)
     *out = 0;
 }
 
-static void make(struct intact *f, int one_line)
+static void make(struct intact *f)
 {
-    f->told_by_next = one_line;
+    const int one_line = f->told_by_next;
     intact_text(f, one_line ? "{" : "{\n  ");
     for (size_t i = 0; i < ROWS; i++) {
         char line[1024];
@@ -57,60 +57,12 @@ static void make(struct intact *f, int one_line)
 static const char bytes[] = { '"',  '\\', '{', '}',  '[',  ']',    ',',    ':',   ' ',
                               '\n', '0',  'x', '\0', '\t', '\xff', '\xc3', '\x80' };
 
-static void test_every_byte(void **state)
-{
-    (void)state;
-    for (int one_line = 0; one_line < 2; one_line++) {
-        struct intact f = INTACT(lightrag_read_kv, "x");
-        size_t changes, vague;
-        make(&f, one_line);
-        salvage_every_byte(&f, bytes, sizeof bytes, &changes, &vague);
-        print_message("one line: %d, %zu changes, %zu with \"at least\"\n", one_line, changes,
-                      vague);
-        intact_free(&f);
-    }
-}
-
-static void test_every_cut(void **state)
-{
-    (void)state;
-    for (int one_line = 0; one_line < 2; one_line++) {
-        struct intact f = INTACT(lightrag_read_kv, "x");
-        make(&f, one_line);
-        salvage_every_cut(&f);
-        intact_free(&f);
-    }
-}
-
-static void test_wide_harm(void **state)
-{
-    (void)state;
-    for (int one_line = 0; one_line < 2; one_line++) {
-        struct intact f = INTACT(lightrag_read_kv, "x");
-        make(&f, one_line);
-        salvage_random_harms(&f, 300, 20, 1);
-        salvage_random_harms(&f, 300, f.data.len, 2);
-        intact_free(&f);
-    }
-}
-
-static void test_several_bytes(void **state)
-{
-    (void)state;
-    for (int one_line = 0; one_line < 2; one_line++) {
-        struct intact f = INTACT(lightrag_read_kv, "x");
-        make(&f, one_line);
-        salvage_several_bytes(&f, 500, 3);
-        intact_free(&f);
-    }
-}
-
 /* Rows of 60 bytes to 20 kB over more than two windows of the readers. */
-static void make_large(struct intact *f, int one_line)
+static void make_large(struct intact *f)
 {
+    const int one_line = f->told_by_next;
     static char text[20001], row[20200];
     uint64_t random = 7;
-    f->told_by_next = one_line;
     intact_text(f, one_line ? "{" : "{\n  ");
     for (size_t i = 0; f->data.len < 600000; i++) {
         const size_t len = salvage_random(&random) % (i % 8 ? 300 : 20000);
@@ -129,36 +81,40 @@ static void make_large(struct intact *f, int one_line)
     intact_end(f);
 }
 
-static void test_boundaries(void **state)
-{
-    (void)state;
-    for (int one_line = 0; one_line < 2; one_line++) {
-        struct intact f = INTACT(lightrag_read_kv, "x");
-        make_large(&f, one_line);
-        salvage_at_boundaries(&f, 11);
-        salvage_random_harms(&f, 100, 100 * 1024, 5);
-        intact_free(&f);
-    }
-}
+/* A line for each row, or everything in one line: there the next row tells where one ends. */
+static struct salvage_format lines = {
+    .name = "lines",
+    .read = lightrag_read_kv,
+    .make = make,
+    .make_large = make_large,
+    .bytes = bytes,
+    .byte_count = sizeof bytes,
+};
+
+static struct salvage_format one_line = {
+    .name = "one line",
+    .read = lightrag_read_kv,
+    .told_by_next = 1,
+    .make = make,
+    .make_large = make_large,
+    .bytes = bytes,
+    .byte_count = sizeof bytes,
+};
 
 /* What looks like the beginning of a row, in a text. */
 static void test_false_beginnings(void **state)
 {
     static const char *const fakes[] = { "\n  \"f\": {", "},\n  \"fake\": {\n", "\n  \"" };
-    (void)state;
-    for (int one_line = 0; one_line < 2; one_line++) {
-        struct intact f = INTACT(lightrag_read_kv, "x");
-        make(&f, one_line);
-        const char *text = strstr(f.data.data, "a longer text");
-        assert_non_null(text);
-        for (size_t i = 0; i < sizeof fakes / sizeof *fakes; i++) {
-            const struct outcome found =
-                intact_overwrite(&f, (size_t)(text - f.data.data) + 2, fakes[i], strlen(fakes[i]));
-            assert_int_equal(found.rows, ROWS - 1);
-            assert_int_equal(found.lost, 1);
-        }
-        intact_free(&f);
+    struct intact f = salvage_small(*state);
+    const char *text = strstr(f.data.data, "a longer text");
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof fakes / sizeof *fakes; i++) {
+        const struct outcome found =
+            intact_overwrite(&f, (size_t)(text - f.data.data) + 2, fakes[i], strlen(fakes[i]));
+        assert_int_equal(found.rows, ROWS - 1);
+        assert_int_equal(found.lost, 1);
     }
+    intact_free(&f);
 }
 
 /* A line for each row, but not as LightRAG writes it: nothing is lost of it. */
@@ -208,10 +164,12 @@ static void test_cut_in_a_row_without_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_byte),    cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_wide_harm),     cmocka_unit_test(test_several_bytes),
-        cmocka_unit_test(test_boundaries),    cmocka_unit_test(test_false_beginnings),
-        cmocka_unit_test(test_other_layouts), cmocka_unit_test(test_cut_in_a_row_without_end),
+        SALVAGE_TESTS(&lines),
+        SALVAGE_TESTS(&one_line),
+        SALVAGE_TEST(test_false_beginnings, &lines),
+        SALVAGE_TEST(test_false_beginnings, &one_line),
+        cmocka_unit_test(test_other_layouts),
+        cmocka_unit_test(test_cut_in_a_row_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
