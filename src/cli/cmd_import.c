@@ -223,9 +223,9 @@ static rag_status build(const invocation *in, rag_store *store, progress *bar, r
 static void say_again(const invocation *in, text *hint)
 {
     int replace = args_given(&in->args, "replace");
-    text_printf(hint, "nothing was published%s; start again with: ragstore import %s %s%s",
-                replace ? ", the old store is as it was" : "", word(in, 0), word(in, 1),
-                replace ? " --replace" : "");
+    text_printf(hint, "nothing was published%s; start again with: ragstore import %s%s%s%s",
+                replace ? ", the old store is as it was" : "", word(in, 0),
+                word(in, 1)[0] ? " " : "", word(in, 1), replace ? " --replace" : "");
 }
 
 static int import_failed(const invocation *in, const rag_error *err)
@@ -297,14 +297,34 @@ static void remove_levels(const char *path, size_t levels)
 
 /* ---- the command ------------------------------------------------------------------------------ */
 
-static int report_import(const invocation *in, rag_store *store, const rag_result *report,
-                         double seconds)
+/* Where the store goes: STORE, or where LightRAG on ragstore looks for it by itself. */
+static void add_target(const invocation *in, text *target)
+{
+    const char *source = word(in, 0);
+    if (in->args.word_count > 1) {
+        text_add(target, word(in, 1));
+        return;
+    }
+    const int escaped = strchr(source, '?') != NULL; /* in a plain path options begin there */
+    text_add(target, escaped ? "embedded:" : "");
+    for (const char *c = source; *c; c++) {
+        if (escaped && (*c == '?' || *c == '%')) {
+            text_add(target, *c == '?' ? "%3F" : "%25");
+        } else {
+            text_add_char(target, *c);
+        }
+    }
+    text_add(target, source[strlen(source) - 1] == '/' ? "ragstore" : "/ragstore");
+}
+
+static int report_import(const invocation *in, const char *target, rag_store *store,
+                         const rag_result *report, double seconds)
 {
     const int salvage = args_given(&in->args, "salvage");
     text location = { 0 };
     store_location(store, &in->ctx, &location);
     rag_store_close(store); /* before its files are measured */
-    outcome o = { report, word(in, 1), location.data, 0, seconds };
+    outcome o = { report, target, location.data, 0, seconds };
     o.store_bytes = directory_bytes(location.data);
     file_report_warnings(report);
     if (in->json) {
@@ -325,6 +345,7 @@ static int run_import(invocation *in)
     rag_store *store = NULL;
     rag_result *report = NULL;
     text directory = { 0 };
+    text target = { 0 };
     progress bar;
     double started = seconds_now();
     unsigned flags = RAG_OPEN_BUILD;
@@ -335,24 +356,27 @@ static int run_import(invocation *in)
     if (status != STATUS_OK) {
         return status;
     }
-    store_directory(in, word(in, 1), &directory);
+    add_target(in, &target);
+    store_directory(in, target.data, &directory);
     /* a store in the directory that it is made from would be mixed up with LightRAG's files */
     if (same_directory(word(in, 0), directory.data)) {
         status = complain(STATUS_PROBLEM,
                           "name another directory for the store; one inside of it will do",
                           "%s is the directory of LightRAG itself", word(in, 0));
+        text_free(&target);
         text_free(&directory);
         return status;
     }
     size_t levels = missing_levels(directory.data);
-    status = open_store(in, word(in, 1), flags, &store);
+    status = open_store(in, target.data, flags, &store);
     if (status == STATUS_OK && build(in, store, &bar, &report, &err) == RAG_OK) {
-        status = report_import(in, store, report, seconds_now() - started);
+        status = report_import(in, target.data, store, report, seconds_now() - started);
     } else {
         rag_store_close(store); /* takes away what was built */
         remove_levels(directory.data, levels);
         status = status == STATUS_OK ? import_failed(in, &err) : status;
     }
+    text_free(&target);
     text_free(&directory);
     rag_result_free(report);
     return status;
@@ -392,18 +416,22 @@ static const option options[] = {
 const command import_command = {
     .name = "import",
     .summary = "read a LightRAG working directory into a new store",
-    .usage = "  ragstore import LIGHTRAG_DIR STORE [--replace] [--salvage] [--threads N]\n"
+    .usage = "  ragstore import LIGHTRAG_DIR [STORE] [--replace] [--salvage] [--threads N]\n"
              "                  [--model NAME] [--element TYPE]\n",
     .about = "LIGHTRAG_DIR is what LightRAG calls its working directory: kv_store_*.json,\n"
              "vdb_*.json and graph_chunk_entity_relation.graphml. It is only read. Files that\n"
              "are missing are left out. Memory stays small however large the files are.\n"
              "\n"
+             "Without STORE it is made in LIGHTRAG_DIR/ragstore, where LightRAG on ragstore\n"
+             "(import ragstore.lightrag) looks for it.\n"
+             "\n"
              "The store appears under its name when it is complete, and not before. When\n"
              "the import is stopped or fails, there is nothing to clean up.\n",
     .options = options,
-    .words_least = 2,
+    .words_least = 1,
     .words_most = 2,
-    .examples = "  ragstore import ./rag_storage ./my.store\n"
+    .examples = "  ragstore import ./rag_storage\n"
+                "  ragstore import ./rag_storage ./my.store\n"
                 "  ragstore import ./rag_storage ./my.store --model bge-m3 --replace\n",
     .opens_store = 1,
     .run = run_import,

@@ -52,7 +52,7 @@ def test_no_command_shows_the_help_on_standard_error(ragstore):
 @pytest.mark.parametrize("arguments, message", [
     (["stauts", "x"], "there is no command 'stauts'"),
     (["status"], "status needs more arguments: STORE"),
-    (["import", "x"], "import needs another argument: STORE"),
+    (["import"], "import needs more arguments: LIGHTRAG_DIR"),
     (["bench", "help"], "bench needs another argument: STORE"),
     (["get", "x"], "get needs another argument: kv"),
     (["hlep"], "there is no command 'hlep'"),

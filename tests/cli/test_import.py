@@ -55,6 +55,16 @@ def test_report_for_reading(ragstore, tmp_path):
     assert "\x1b" not in done.err and "\r" not in done.err, "plain lines where there is no terminal"
 
 
+@pytest.mark.parametrize("name", ["rag_storage", "what? 50%"])
+def test_without_a_store_it_is_made_where_lightrag_on_ragstore_looks(ragstore, alice_copy, tmp_path, name):
+    source = alice_copy.rename(tmp_path / name)
+    done = ragstore("import", f"{source}/")
+    assert done.lines[-1] == f"It is in {source}/ragstore"
+    assert (source / "ragstore" / "ragstore.db").is_file()
+    assert ragstore("import", source, status=1).err.startswith("ragstore: ")
+    assert sorted(path.name for path in source.iterdir()) == sorted([*FILES, "ragstore"])
+
+
 def test_an_existing_store_is_not_touched(ragstore, tmp_path):
     target = tmp_path / "a.store"
     ragstore("import", ALICE, target)
