@@ -20,6 +20,7 @@
 
 #include "core/os.h"
 #include "faults.h"
+#include "look.h"
 #include "work.h"
 
 enum { STEPS_MAX = 32, WHAT_BYTES = 200 };
@@ -154,7 +155,8 @@ static void look(const struct work *w, const struct model *model, size_t base, c
     if (w->is_import)
         must_hold_any_of(
             store_path,
-            (const char *[]){ imported, told->imported ? NULL : model_hash(model, base) }, 2, what);
+            (const char *[]){ imported, told->imported ? NULL : model_hash(model, base) }, 2,
+            model_hash(model, base), what);
     else
         (void)model_must_hold(model, store_path, base + told->ended, base + told->begun, what);
 }
@@ -205,16 +207,21 @@ static unsigned long kills_of(const struct work *w, struct rng *rng, unsigned lo
 static void killed_at_any_call(void **state)
 {
     (void)state;
-    const unsigned long wanted = setting("RAGSTORE_CRASH_KILLS", 20);
+    const unsigned long wanted = setting("RAGSTORE_CRASH_KILLS", 30);
     const unsigned long seed = setting("RAGSTORE_TEST_SEED", 20251);
     struct rng rng = { seed };
     print_message("seed %lu\n", seed);
+    tally_begin();
+    unsigned long all = 0;
     for (int i = 0; i < WORKS; i++) {
         const unsigned long killed = kills_of(&works[i], &rng, wanted);
+        all += killed;
         print_message("%s: %lu kills\n", works[i].name, killed);
         if (killed * 10 < wanted * 9) /* threads and timing move the number of calls a little */
             fail_msg("%s: only %lu of %lu were killed", works[i].name, killed, wanted);
     }
+    tally_print("kills", all);
+    tally_must_be_clean();
 }
 
 /* A process that is killed loses nothing that it wrote: syncs are not waited for. */

@@ -18,6 +18,7 @@
 
 #include "core/os.h"
 #include "disk.h"
+#include "look.h"
 #include "work.h"
 
 enum { STEPS_MAX = 64, CUTS = 6, LIVES = 3, BASE_MAX = 16, WHAT_BYTES = 400 };
@@ -127,6 +128,7 @@ static void explain(void)
     disk_cut_print(looked_at, looked_choice);
 }
 
+/* After how many steps of the model it was; SIZE_MAX: something was found. */
 static size_t look(const struct life *life, const struct disk_cut *cut, size_t at,
                    const struct disk_choice *choice, const char *title)
 {
@@ -147,7 +149,7 @@ static size_t look(const struct life *life, const struct disk_cut *cut, size_t a
     if (life->new_hash)
         must_hold_any_of(
             path, (const char *[]){ life->new_hash, at < life->published ? life->old_hash : NULL },
-            2, what);
+            2, life->old_hash, what);
     else
         found = model_must_hold(life->model, path, first, last, what);
     looked_at = NULL;
@@ -260,22 +262,30 @@ static void commits_exhaustively(size_t commits, int checkpoint)
     model_free(model);
 }
 
+static void finish(const char *name)
+{
+    print_message("%lu cuts with more than %lu things pending\n", wide_cuts, exhaustive_max);
+    tally_print(name, cases);
+    tally_must_be_clean();
+}
+
 static void up_to_three_commits_exhaustively(void **state)
 {
     (void)state;
     const size_t commits = setting("RAGSTORE_CRASH_COMMITS", 2);
+    tally_begin();
     cases = wide_cuts = 0;
     for (size_t n = 1; n <= commits; n++)
         commits_exhaustively(n, 0);
     commits_exhaustively(1, 1);
-    print_message("%lu cases; %lu cuts with more than %lu things pending\n", cases, wide_cuts,
-                  exhaustive_max);
+    finish("commits");
 }
 
 static void creation_exhaustively(void **state)
 {
     (void)state;
     struct life life;
+    tally_begin();
     cases = wide_cuts = 0;
     fresh_folders();
     struct model *model = model_new();
@@ -286,8 +296,7 @@ static void creation_exhaustively(void **state)
     every_boundary(&life, "creation");
     disk_free(life.disk);
     model_free(model);
-    print_message("%lu cases; %lu cuts with more than %lu things pending\n", cases, wide_cuts,
-                  exhaustive_max);
+    finish("creation");
 }
 
 /* Two stores: what was there, and what is built aside and published. */
@@ -329,11 +338,11 @@ static void publish_exhaustively(int replace)
 static void publishing_exhaustively(void **state)
 {
     (void)state;
+    tally_begin();
     cases = wide_cuts = 0;
     publish_exhaustively(0);
     publish_exhaustively(1);
-    print_message("%lu cases; %lu cuts with more than %lu things pending\n", cases, wide_cuts,
-                  exhaustive_max);
+    finish("publishing");
 }
 
 /* ---- random ----------------------------------------------------------------------------------------------- */
@@ -386,7 +395,8 @@ static void random_run(uint64_t seed)
     const unsigned lives = 1 + rng_below(&rng, LIVES);
     const int many = rng_below(&rng, 4) == 0;
     fresh_folders();
-    for (unsigned number = 0; number < lives; number++) {
+    size_t found = 0;
+    for (unsigned number = 0; number < lives && found != SIZE_MAX; number++) {
         struct life life;
         struct step base[BASE_MAX];
         const size_t n = number ? 0 : steps_of_base(rng_next(&rng), many, base, BASE_MAX);
@@ -396,10 +406,11 @@ static void random_run(uint64_t seed)
             live(&life, base[i]);
         random_steps(&life, &rng);
         end_life(&life);
-        size_t found = 0;
-        for (unsigned i = 0; i < CUTS; i++)
+        for (unsigned i = 0; i < CUTS && found != SIZE_MAX; i++)
             found = random_cut(&life, &rng, title);
         disk_free(life.disk);
+        if (found == SIZE_MAX)
+            break;
         model_cut(model, found); /* the last cut is where the next life begins */
         remove_tree(here("disk"));
         assert_int_equal(rename(here("cut"), here("disk")), 0);
@@ -413,10 +424,13 @@ static void random_cuts(void **state)
     const unsigned long seed = setting("RAGSTORE_TEST_SEED", 20251);
     const unsigned long runs = setting("RAGSTORE_CRASH_RUNS", 25);
     print_message("seeds %lu to %lu\n", seed, seed + runs - 1);
+    tally_begin();
     cases = 0;
     for (unsigned long i = 0; i < runs; i++)
         random_run(seed + i);
-    print_message("%lu cases in %lu runs\n", cases, runs);
+    print_message("%lu runs\n", runs);
+    tally_print("random cuts", cases);
+    tally_must_be_clean();
 }
 
 int main(void)

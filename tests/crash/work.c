@@ -18,9 +18,9 @@
 #include "core/digest.h"
 #include "core/os.h"
 
-enum { DIMENSION = 8, MANY = 1100, SMALL_IDS = 60, TEXT_BYTES = 24000, ITEMS_MAX = 6 };
+enum { MANY = 1100, SMALL_IDS = 60, TEXT_BYTES = 24000, ITEMS_MAX = 6 };
 
-static const char SPACE[] = "space";
+const char WORK_SPACE[] = "space";
 static const char *const namespaces[] = { "notes", "facts" };
 
 /* ---- steps ------------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ struct scratch {
     char names[ITEMS_MAX][2][24];
     char texts[ITEMS_MAX][64];
     char *large; /* of TEXT_BYTES */
-    float vectors[ITEMS_MAX][DIMENSION];
+    float vectors[ITEMS_MAX][WORK_DIMENSION];
 };
 
 static int64_t some_time(struct scratch *s)
@@ -145,9 +145,9 @@ static rag_slice large_object(struct scratch *s)
     return rag_text(s->large);
 }
 
-static void some_vector(struct rng *rng, float *out)
+void work_vector(struct rng *rng, float *out)
 {
-    for (int i = 0; i < DIMENSION; i++)
+    for (int i = 0; i < WORK_DIMENSION; i++)
         out[i] = (float)rng_unit(rng) - 0.5F;
 }
 
@@ -171,9 +171,9 @@ static size_t vector_items(struct scratch *s, rag_vector_item *items)
 {
     const size_t n = some_count(s);
     for (size_t i = 0; i < n; i++) {
-        some_vector(&s->rng, s->vectors[i]);
-        items[i] = (rag_vector_item){ some_name(s, i, 0, 'v', SMALL_IDS), s->vectors[i], DIMENSION,
-                                      some_object(s, i), some_time(s) };
+        work_vector(&s->rng, s->vectors[i]);
+        items[i] = (rag_vector_item){ some_name(s, i, 0, 'v', SMALL_IDS), s->vectors[i],
+                                      WORK_DIMENSION, some_object(s, i), some_time(s) };
     }
     return n;
 }
@@ -226,8 +226,8 @@ static size_t some_names(struct scratch *s, rag_slice *names, char prefix, unsig
 static rag_status define(rag_store *store, const rag_context *ctx, rag_error *err)
 {
     rag_vector_space space = RAG_VECTOR_SPACE_INIT;
-    space.dimension = DIMENSION;
-    return rag_vector_define(store, ctx, SPACE, &space, err);
+    space.dimension = WORK_DIMENSION;
+    return rag_vector_define(store, ctx, WORK_SPACE, &space, err);
 }
 
 static rag_status put_kv(rag_store *store, const rag_context *ctx, struct scratch *s,
@@ -253,7 +253,7 @@ static rag_status put_vectors(rag_store *store, const rag_context *ctx, struct s
     const rag_status status = define(store, ctx, err);
     if (status != RAG_OK)
         return status;
-    return rag_vector_put_many(store, ctx, SPACE, items, vector_items(s, items), NULL, err);
+    return rag_vector_put_many(store, ctx, WORK_SPACE, items, vector_items(s, items), NULL, err);
 }
 
 static rag_status put_many_vectors(rag_store *store, struct scratch *s, rag_error *err)
@@ -262,16 +262,16 @@ static rag_status put_many_vectors(rag_store *store, struct scratch *s, rag_erro
     if (status != RAG_OK)
         return status;
     rag_vector_item *items = calloc(MANY, sizeof *items);
-    float(*vectors)[DIMENSION] = calloc(MANY, sizeof *vectors);
+    float(*vectors)[WORK_DIMENSION] = calloc(MANY, sizeof *vectors);
     char(*ids)[16] = calloc(MANY, sizeof *ids);
     assert_true(items && vectors && ids);
     for (unsigned i = 0; i < MANY; i++) {
-        some_vector(&s->rng, vectors[i]);
+        work_vector(&s->rng, vectors[i]);
         (void)snprintf(ids[i], sizeof ids[i], "v%u", i);
-        items[i] = (rag_vector_item){ rag_text(ids[i]), vectors[i], DIMENSION, rag_text("{}"),
+        items[i] = (rag_vector_item){ rag_text(ids[i]), vectors[i], WORK_DIMENSION, rag_text("{}"),
                                       some_time(s) };
     }
-    status = rag_vector_put_many(store, NULL, SPACE, items, MANY, NULL, err);
+    status = rag_vector_put_many(store, NULL, WORK_SPACE, items, MANY, NULL, err);
     free(ids);
     free(vectors);
     free(items);
@@ -281,8 +281,8 @@ static rag_status put_many_vectors(rag_store *store, struct scratch *s, rag_erro
 static rag_status delete_vectors(rag_store *store, struct scratch *s, rag_error *err)
 {
     rag_slice ids[ITEMS_MAX];
-    return rag_vector_delete_many(store, NULL, SPACE, ids, some_names(s, ids, 'v', SMALL_IDS), NULL,
-                                  NULL, err);
+    return rag_vector_delete_many(store, NULL, WORK_SPACE, ids, some_names(s, ids, 'v', SMALL_IDS),
+                                  NULL, NULL, err);
 }
 
 static rag_status defer(rag_store *store, struct scratch *s, rag_error *err)
@@ -296,13 +296,13 @@ static rag_status defer(rag_store *store, struct scratch *s, rag_error *err)
         const rag_slice id = some_name(s, i, 0, 'v', SMALL_IDS);
         items[i] = (rag_pending_item){ id, some_object(s, i), id, some_time(s) };
     }
-    return rag_vector_defer_many(store, NULL, SPACE, items, n, NULL, err);
+    return rag_vector_defer_many(store, NULL, WORK_SPACE, items, n, NULL, err);
 }
 
 static rag_status defer_delete(rag_store *store, struct scratch *s, rag_error *err)
 {
     rag_slice ids[ITEMS_MAX];
-    return rag_vector_defer_delete(store, NULL, SPACE, ids, some_names(s, ids, 'v', SMALL_IDS),
+    return rag_vector_defer_delete(store, NULL, WORK_SPACE, ids, some_names(s, ids, 'v', SMALL_IDS),
                                    NULL, err);
 }
 
@@ -314,7 +314,7 @@ static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dim
         struct rng rng = { 1 };
         for (size_t j = 0; j < texts[i].len; j++)
             rng.state = rng.state * 31 + ((const unsigned char *)texts[i].data)[j];
-        some_vector(&rng, vectors + i * dimension);
+        work_vector(&rng, vectors + i * dimension);
     }
     return RAG_OK;
 }
@@ -327,7 +327,7 @@ static rag_status flush_pending(rag_store *store, rag_error *err)
     rag_embedder embedder = RAG_EMBEDDER_INIT;
     embedder.embed = embed;
     embedder.batch = 64;
-    return rag_vector_flush(store, NULL, SPACE, &embedder, NULL, err);
+    return rag_vector_flush(store, NULL, WORK_SPACE, &embedder, NULL, err);
 }
 
 static rag_status put_nodes(rag_store *store, const rag_context *ctx, struct scratch *s,
@@ -398,7 +398,7 @@ static rag_status upsert(rag_store *store, struct scratch *all, rag_error *err)
     for (int i = 0; i < 5; i++)
         s[i] = (struct scratch){ .rng = { rng_next(&all->rng) }, .large = all->large };
     const rag_kv_batch kv = { "notes", items, kv_items(&s[0], items) };
-    const rag_vector_batch vector = { SPACE, vectors, vector_items(&s[1], vectors) };
+    const rag_vector_batch vector = { WORK_SPACE, vectors, vector_items(&s[1], vectors) };
     rag_upsert u = RAG_UPSERT_INIT;
     u.kv = &kv;
     u.kv_count = 1;
@@ -523,7 +523,8 @@ static void hash_pending(struct digest *digest, rag_store *store)
 {
     rag_error err = RAG_ERROR_INIT;
     rag_result *rows = NULL;
-    const rag_status status = rag_vector_pending(store, NULL, SPACE, rag_text(""), 0, &rows, &err);
+    const rag_status status =
+        rag_vector_pending(store, NULL, WORK_SPACE, rag_text(""), 0, &rows, &err);
     if (status == RAG_E_NOT_FOUND)
         return;
     if (status != RAG_OK)
@@ -550,7 +551,7 @@ void content_hash(rag_store *store, char out[HASH_BYTES])
 /* ---- the boot -------------------------------------------------------------------------------------- */
 
 static int (*open_before)(const char *path, int flags, mode_t mode);
-static char boot_path[4096];
+static char boot_path[4096], boot_id[40];
 
 static int open_boot(const char *path, int flags, mode_t mode)
 {
@@ -558,18 +559,29 @@ static int open_boot(const char *path, int flags, mode_t mode)
     return open_before(is_boot ? boot_path : path, flags, mode);
 }
 
-void reboot(void)
+void boot(unsigned number)
 {
-    static unsigned boots;
     if (!open_before) {
         (void)snprintf(boot_path, sizeof boot_path, "%s", here("boot"));
         open_before = os_calls.open;
         os_calls.open = open_boot;
     }
+    (void)snprintf(boot_id, sizeof boot_id, "00000000-0000-0000-0000-%012u", number);
     FILE *file = fopen(boot_path, "w");
     assert_non_null(file);
-    assert_true(fprintf(file, "00000000-0000-0000-0000-%012u", boots++) == 36);
+    assert_true(fputs(boot_id, file) >= 0);
     assert_int_equal(fclose(file), 0);
+}
+
+void reboot(void)
+{
+    static unsigned boots;
+    boot(boots++);
+}
+
+const char *boot_now(void)
+{
+    return boot_id;
 }
 
 /* ---- the model ------------------------------------------------------------------------------------------ */
@@ -677,133 +689,6 @@ const char *model_hash(const struct model *m, size_t count)
     return m->hashes[count];
 }
 
-void (*explain_failure)(void);
-
-/* As fail_msg(), with the explanation before. */
-#define FAIL(...)              \
-    do {                       \
-        if (explain_failure)   \
-            explain_failure(); \
-        fail_msg(__VA_ARGS__); \
-    } while (0)
-
-/* ---- looking ------------------------------------------------------------------------------------------- */
-
-/* Violations, but for index files that nothing names when `strays` says so. */
-static uint64_t violations(rag_store *store, unsigned flags, int strays, const char *what)
-{
-    rag_check_options options = RAG_CHECK_OPTIONS_INIT;
-    rag_error err = RAG_ERROR_INIT;
-    rag_result *report = NULL;
-    uint64_t found = 0;
-    options.flags = flags;
-    if (rag_store_check(store, NULL, &options, &report, &err) != RAG_OK)
-        FAIL("%s: check: %s", what, err.message);
-    for (size_t i = 0; i < rag_result_count(report); i++) {
-        const rag_row *row = rag_result_row(report, i);
-        if (!row->number || (strays && strcmp(row->key.data, "vector.index_stray") == 0))
-            continue;
-        print_error("%s: check: %s: %s\n", what, (const char *)row->key.data,
-                    (const char *)row->value.data);
-        found++;
-    }
-    rag_result_free(report);
-    return found;
-}
-
-/* A crash may leave files that nothing names; they are garbage, and are collected. */
-static void must_be_whole(rag_store *store, const char *what)
-{
-    if (violations(store, 0, 1, what))
-        FAIL("%s: the store does not agree with itself", what);
-    (void)violations(store, RAG_CHECK_REPAIR, 1, what);
-    if (violations(store, 0, 0, what))
-        FAIL("%s: garbage stays", what);
-}
-
-static rag_result *search(rag_store *store, struct rng rng, int exact, const char *what)
-{
-    float vector[DIMENSION];
-    rag_error err = RAG_ERROR_INIT;
-    rag_result *hits = NULL;
-    rag_vector_query query = RAG_VECTOR_QUERY_INIT;
-    some_vector(&rng, vector);
-    query.vector = vector;
-    query.dimension = DIMENSION;
-    query.exact = exact;
-    const rag_status status = rag_vector_search(store, NULL, SPACE, &query, &hits, &err);
-    if (status != RAG_OK && status != RAG_E_NOT_FOUND)
-        FAIL("%s: search: %s", what, err.message);
-    return hits;
-}
-
-/* Through the index files, if there are any, and by reading every row. */
-static void must_find(rag_store *store, const char *what)
-{
-    for (uint64_t i = 0; i < 3; i++) {
-        rag_result *hits = search(store, (struct rng){ i }, 0, what);
-        rag_result *wanted = search(store, (struct rng){ i }, 1, what);
-        if (!hits != !wanted || rag_result_count(hits) != rag_result_count(wanted))
-            FAIL("%s: a search finds another number of rows through the index", what);
-        for (size_t j = 0; wanted && j < rag_result_count(wanted); j++) {
-            const rag_row *a = rag_result_row(hits, j), *b = rag_result_row(wanted, j);
-            if (a->key.len != b->key.len || memcmp(a->key.data, b->key.data, a->key.len) != 0)
-                FAIL("%s: a search finds %s through the index and %s without", what,
-                     (const char *)a->key.data, (const char *)b->key.data);
-        }
-        rag_result_free(hits);
-        rag_result_free(wanted);
-    }
-}
-
-static rag_store *opened_anew(const char *path, char hash[HASH_BYTES], const char *what)
-{
-    rag_error err = RAG_ERROR_INIT;
-    rag_store *store = NULL;
-    if (try_open(path, 0, &store, &err) != RAG_OK)
-        FAIL("%s: open: %s", what, err.message);
-    content_hash(store, hash);
-    return store;
-}
-
-static void look_and_close(rag_store *store, const char *what)
-{
-    must_be_whole(store, what);
-    must_find(store, what);
-    rag_store_close(store);
-}
-
-size_t model_must_hold(const struct model *m, const char *path, size_t first, size_t last,
-                       const char *what)
-{
-    char hash[HASH_BYTES];
-    rag_store *store = opened_anew(path, hash, what);
-    size_t k = last + 1;
-    while (k > first && strcmp(m->hashes[k - 1], hash) != 0)
-        k--;
-    if (k == first) {
-        size_t other = m->count + 1;
-        while (other && strcmp(m->hashes[other - 1], hash) != 0)
-            other--;
-        FAIL("%s: not a state after %zu to %zu steps (%s)", what, first, last,
-             other ? "but of an earlier or later one" : "nor of any other");
-    }
-    look_and_close(store, what);
-    return k - 1;
-}
-
-void must_hold_any_of(const char *path, const char *const *hashes, size_t count, const char *what)
-{
-    char hash[HASH_BYTES];
-    rag_store *store = opened_anew(path, hash, what);
-    int found = 0;
-    for (size_t i = 0; i < count; i++)
-        found |= hashes[i] && strcmp(hash, hashes[i]) == 0;
-    if (!found)
-        FAIL("%s: the store holds something else", what);
-    look_and_close(store, what);
-}
-
 /* ---- files ------------------------------------------------------------------------------------------------ */
 
 static int remove_one(const char *path, const struct stat *st, int what, struct FTW *walk)
@@ -848,6 +733,19 @@ void copy_directory(const char *from, const char *to)
         copy_file(a, b);
     }
     (void)closedir(directory);
+}
+
+char *read_file(const char *path, size_t *len)
+{
+    struct stat st;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && fstat(fd, &st) == 0);
+    *len = (size_t)st.st_size;
+    char *bytes = malloc(*len + 1);
+    assert_non_null(bytes);
+    assert_int_equal(read(fd, bytes, *len), *len);
+    (void)close(fd);
+    return bytes;
 }
 
 const char *here(const char *name)

@@ -63,6 +63,11 @@ struct step step_random(struct rng *rng);
 /* What makes the next steps find something: values, a graph, documents, a space; `many` vectors. */
 size_t steps_of_base(uint64_t seed, int many, struct step *out, size_t room);
 
+/* The space of all vectors. */
+extern const char WORK_SPACE[];
+enum { WORK_DIMENSION = 8 };
+void work_vector(struct rng *rng, float *out);
+
 rag_status step_do(rag_store *store, struct step step, rag_error *err);
 
 /* ---- the model ------------------------------------------------------------------------------------- */
@@ -84,10 +89,7 @@ struct step model_step(const struct model *m, size_t i);
 /* After `count` steps. */
 const char *model_hash(const struct model *m, size_t count);
 
-/* Called before a test fails in what follows: to say what it was about. NULL: nothing. */
-extern void (*explain_failure)(void);
-
-/* ---- looking --------------------------------------------------------------------------------------- */
+/* ---- stores ---------------------------------------------------------------------------------------- */
 
 /* Open without config file; the test fails when it cannot. */
 rag_store *must_open(const char *path, unsigned flags);
@@ -97,20 +99,18 @@ void content_hash(rag_store *store, char out[HASH_BYTES]);
 
 /* As after a power cut: no process of before is alive (the id of the boot is another one). */
 void reboot(void);
-
-/* The store at `path`, opened anew, holds the state after k steps for some first <= k <= last: the
- * largest such k. Also: check finds nothing in it, and searches through its indexes find what a
- * search of all rows finds. Else the test fails, saying `what`. */
-size_t model_must_hold(const struct model *m, const char *path, size_t first, size_t last,
-                       const char *what);
-/* The same of a store whose content is one of `hashes` (NULL: not that one). */
-void must_hold_any_of(const char *path, const char *const *hashes, size_t count, const char *what);
+/* The boot of this number, so that the same work leaves the same bytes. */
+void boot(unsigned number);
+/* Its id; "" when it is that of the machine. */
+const char *boot_now(void);
 
 /* ---- files ----------------------------------------------------------------------------------------- */
 
 void remove_tree(const char *path);
 /* Files only, no directories in it. */
 void copy_directory(const char *from, const char *to);
+/* All bytes of a file, to be freed by the caller. */
+char *read_file(const char *path, size_t *len);
 /* `name` in the folder of the test, as an absolute path in static memory that lasts. */
 const char *here(const char *name);
 
