@@ -432,9 +432,23 @@ static void calls_of(struct plan *plan, const struct subject *s, const struct st
     }
 }
 
-static void every_call_fails(void **state)
+/* Each alone, and with all after it. */
+static void allocations_of(struct plan *plan, const struct subject *s, const struct states *states,
+                           long allocations)
 {
-    struct plan *plan = *state;
+    enum { RARER = 10 }; /* there are ten times as many as system calls */
+    const unsigned rarer = plan->share > 1 ? RARER : 1;
+    for (long n = 1; n <= allocations; n++)
+        for (int sticky = 0; sticky < 2; sticky++) {
+            const struct failure f = { .allocation = n, .sticky = sticky };
+            if (is_drawn(plan) && rng_below(&plan->rng, rarer) == 0)
+                one_case(s, states, &f, (int)rng_below(&plan->rng, 2));
+        }
+}
+
+/* All operations; whether their system calls fail, or their allocations. */
+static void every_operation(struct plan *plan, int allocating)
+{
     memset(kinds_seen, 0, sizeof kinds_seen);
     cases = 0;
     tally_begin();
@@ -445,38 +459,25 @@ static void every_call_fails(void **state)
             continue;
         find_states(&subjects[i], &states);
         count_calls(&subjects[i], counts, &allocations);
-        calls_of(plan, &subjects[i], &states, counts);
+        if (allocating)
+            allocations_of(plan, &subjects[i], &states, allocations);
+        else
+            calls_of(plan, &subjects[i], &states, counts);
     }
     print_message("errors: input/output %lu, no space %lu, no memory %lu\n", kinds_seen[-RAG_E_IO],
                   kinds_seen[-RAG_E_NO_SPACE], kinds_seen[-RAG_E_NO_MEMORY]);
-    tally_print("system calls", cases);
+    tally_print(allocating ? "allocations" : "system calls", cases);
     tally_must_be_clean();
 }
 
-/* One of twenty of those that are drawn: there are thousands. */
+static void every_call_fails(void **state)
+{
+    every_operation(*state, 0);
+}
+
 static void every_allocation_fails(void **state)
 {
-    struct plan *plan = *state;
-    const unsigned rarer = plan->share > 1 ? 20 : 1;
-    memset(kinds_seen, 0, sizeof kinds_seen);
-    cases = 0;
-    tally_begin();
-    for (int i = 0; i < SUBJECTS; i++) {
-        long counts[FAULT_CLASSES], allocations;
-        struct states states;
-        if (plan->only && strcmp(plan->only, subject_name(&subjects[i])) != 0)
-            continue;
-        find_states(&subjects[i], &states);
-        count_calls(&subjects[i], counts, &allocations);
-        for (long n = 1; n <= allocations; n++) {
-            const struct failure f = { .allocation = n, .sticky = (int)rng_below(&plan->rng, 2) };
-            if (is_drawn(plan) && rng_below(&plan->rng, rarer) == 0)
-                one_case(&subjects[i], &states, &f, (int)rng_below(&plan->rng, 2));
-        }
-    }
-    print_message("errors: no memory %lu\n", kinds_seen[-RAG_E_NO_MEMORY]);
-    tally_print("allocations", cases);
-    tally_must_be_clean();
+    every_operation(*state, 1);
 }
 
 static int no_sync(int fd)

@@ -9,6 +9,7 @@
 
 #include "backends/lightrag_files/graphml_reader.h"
 #include "backends/lightrag_files/graphml_value.h"
+#include "core/alloc.h"
 #include "reading.h"
 
 #define XML "<?xml version='1.0' encoding='utf-8'?>\n"
@@ -318,6 +319,29 @@ static void test_cut_everywhere(void **state)
     }
 }
 
+/* Whichever allocation fails: it is said to be that, not a damaged file. */
+static void test_every_allocation_fails(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\" xmlns:x=\"urn:x\""
+        " x:schema=\"y\">" KEYS GRAPH "<node id=\"a\"><data key=\"d0\">x</data></node>" END;
+    int happened = 1;
+    long n = 0;
+    while (happened) {
+        struct reading r;
+        rag_alloc_fail_at(++n, 0);
+        const rag_status status =
+            reading_run(&r, lightrag_read_graph, "g", text, sizeof text - 1, sizeof text, 1);
+        happened = rag_alloc_fail_left() == 0;
+        rag_alloc_fail_at(0, 0);
+        if (status != RAG_OK && (!happened || status != RAG_E_NO_MEMORY))
+            fail_msg("allocation %ld: %s", n, r.err.message);
+        reading_free(&r);
+    }
+    assert_true(n > 20);
+}
+
 static void test_real_file(void **state)
 {
     (void)state;
@@ -351,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_too_many_keys),
         cmocka_unit_test(test_cut_everywhere),
+        cmocka_unit_test(test_every_allocation_fails),
         cmocka_unit_test(test_real_file),
     };
     return cmocka_run_group_tests_name("graphml_reader", tests, NULL, NULL);

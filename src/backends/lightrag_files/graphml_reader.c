@@ -15,6 +15,7 @@
 
 #include <expat.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -421,6 +422,30 @@ static int XMLCALL on_external_entity(XML_Parser parser, const char *context, co
     return XML_STATUS_ERROR;
 }
 
+/* ---- memory ---------------------------------------------------------------------------------------- */
+
+/* Where expat finds no memory for the prefix of a name it takes it for one that is not declared: what
+ * it says while memory ran out is not believed. Its allocators get no user data, hence the counter is
+ * of the process; at worst another thread's want of memory is told instead of a damaged file. */
+static atomic_ulong refusals;
+
+static void *counted(void *memory)
+{
+    if (!memory)
+        atomic_fetch_add(&refusals, 1);
+    return memory;
+}
+
+static void *parser_alloc(size_t size)
+{
+    return counted(rag_alloc(size));
+}
+
+static void *parser_realloc(void *memory, size_t size)
+{
+    return counted(rag_realloc(memory, size));
+}
+
 /* ---- the file -------------------------------------------------------------------------------------- */
 
 static void set_handlers(struct graph_reader *g)
@@ -458,9 +483,10 @@ static const char *sentence(enum XML_Error code)
 static rag_status parse_piece(struct graph_reader *g, size_t got, uint64_t fed)
 {
     const int last = got == 0;
+    const unsigned long before = atomic_load(&refusals);
     if (XML_ParseBuffer(g->parser, (int)got, last) != XML_STATUS_OK && g->status == RAG_OK) {
         const enum XML_Error code = XML_GetErrorCode(g->parser);
-        if (code == XML_ERROR_NO_MEMORY)
+        if (code == XML_ERROR_NO_MEMORY || atomic_load(&refusals) != before)
             g->status = rag_fail_memory(g->err);
         else
             stop(g, RAG_E_CORRUPT, "%s", last && !fed ? "the file is empty" : sentence(code));
@@ -704,7 +730,7 @@ static void close_reader(struct graph_reader *g)
 rag_status lightrag_read_graph(struct lightrag_job *job, rag_error *err)
 {
     rag_error why = RAG_ERROR_INIT;
-    static const XML_Memory_Handling_Suite memory = { rag_alloc, rag_realloc, rag_free };
+    static const XML_Memory_Handling_Suite memory = { parser_alloc, parser_realloc, rag_free };
     static const char separator[] = { URI_END, 0 };
     struct graph_reader g = {
         .job = job,
