@@ -76,6 +76,10 @@ typedef struct rag_host {
      * at neither `id` nor `value`. */
     rag_status (*doc_record)(const rag_doc_fields *fields, char **out, size_t *out_len,
                              rag_error *err);
+    /* A socket or file that must not survive a fork(): from now on it is closed in every child right
+     * after it. Untrack before closing it. */
+    rag_status (*track_descriptor)(int fd, rag_error *err);
+    void (*untrack_descriptor)(int fd);
 } rag_host;
 
 /* On what a slot works. */

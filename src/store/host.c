@@ -3,6 +3,7 @@
 #include "core/alloc.h"
 #include "core/context.h"
 #include "core/json.h"
+#include "core/os.h"
 #include "core/result.h"
 #include "dispatch.h"
 
@@ -28,4 +29,6 @@ const rag_host store_host = {
     .json_string = json_string,
     .doc_fields = docs_fields,
     .doc_record = docs_record,
+    .track_descriptor = os_track_descriptor,
+    .untrack_descriptor = os_untrack_descriptor,
 };

@@ -1,0 +1,25 @@
+/* Time limits of what talks to a server, and waiting for a socket within them. */
+#ifndef NET_DEADLINE_H
+#define NET_DEADLINE_H
+
+#include <ragstore/backend.h>
+
+int64_t net_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* The earlier of the context's deadline and `timeout_ms` from now; 0 when there is neither (a
+ * timeout of 0 or less is none). */
+int64_t net_deadline(const rag_context *ctx, int64_t timeout_ms);
+
+/* *ctx with this deadline in place of its own. */
+rag_context net_context_until(const rag_context *ctx, int64_t deadline_ns);
+
+/* Wait until `fd` is ready for `events` (of poll()), which go into *ready, or until the deadline of
+ * the context or its cancel flag: RAG_E_TIMEOUT, RAG_E_CANCELLED. */
+rag_status net_wait_ready(const rag_host *host, const rag_context *ctx, int fd, short events,
+                          short *ready, rag_error *err);
+
+/* Sleep until `until_ns`: RAG_OK, or the context's end came first. */
+rag_status net_sleep_until(const rag_host *host, const rag_context *ctx, int64_t until_ns,
+                           rag_error *err);
+
+#endif
