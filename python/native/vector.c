@@ -1,0 +1,307 @@
+/* Methods of vector.h, but for the pending rows (pending.c).
+ *
+ * Rows of answers are the payload with "id" and "created_at" added, and "distance" for hits, which is
+ * LightRAG's name for the similarity; members of the payload that have these names give way. Vectors
+ * of an answer are one Matrix beside the list of its rows, so that a page of them is one block of
+ * memory and not a list of lists. */
+#include "native.h"
+
+#include <string.h>
+
+/* ---- spaces --------------------------------------------------------------------------------------------- */
+
+static const char *const metrics[] = { "cosine", "dot" };
+static const char *const elements[] = { "float32", "float16" };
+
+/* Index of `text` among two names, or -1 with an exception. */
+static int choose(const char *text, const char *const names[2], const char *what)
+{
+    for (int i = 0; i < 2; i++)
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    PyErr_Format(PyExc_ValueError, "%s is '%.100s': want %s or %s", what, text, names[0], names[1]);
+    return -1;
+}
+
+static PyObject *vector_define(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name",    "dimension", "metric",
+                                         "element", "model",     CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name, *metric = "cosine", *element = "float32", *model = "";
+    Py_ssize_t dimension;
+    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    if (!take_arguments(args, kwargs, "sn|$sss" CALL_FORMAT ":vector_define", names, &name,
+                        &dimension, &metric, &element, &model, CALL_ARGUMENTS(&c)))
+        return NULL;
+    const int m = choose(metric, metrics, "metric");
+    const int e = m < 0 ? -1 : choose(element, elements, "element");
+    if (e < 0)
+        return NULL;
+    if (dimension <= 0 || dimension > RAG_DIMENSION_MAX)
+        return raise_kind(self->state, RAG_E_INVALID, "dimension %zd is not in 1 .. %d", dimension,
+                          RAG_DIMENSION_MAX);
+    if (strlen(model) >= sizeof space.model)
+        return raise_kind(self->state, RAG_E_INVALID,
+                          "the name of the model is longer than %d bytes", RAG_MODEL_NAME_MAX - 1);
+    space.dimension = (uint32_t)dimension;
+    space.metric = (rag_metric)(m + 1);
+    space.element = (rag_element)(e + 1);
+    memcpy(space.model, model, strlen(model) + 1);
+    if (!call_begin(&c, self))
+        return NULL;
+    CALL(&c, rag_vector_define(self->store, &c.ctx, name, &space, &c.err));
+    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *vector_describe(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name", CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    if (!take_arguments(args, kwargs, "s|$" CALL_FORMAT ":vector_describe", names, &name,
+                        CALL_ARGUMENTS(&c)) ||
+        !call_begin(&c, self))
+        return NULL;
+    CALL(&c, rag_vector_describe(self->store, &c.ctx, name, &space, &c.err));
+    if (!call_end(&c))
+        return NULL;
+    return Py_BuildValue("{s:I,s:s,s:s,s:s}", "dimension", (unsigned)space.dimension, "metric",
+                         metrics[space.metric == RAG_METRIC_DOT], "element",
+                         elements[space.element == RAG_ELEMENT_FLOAT16], "model", space.model);
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------- */
+
+/* The payload with what the row says besides. */
+static PyObject *payload(reading *r, const rag_row *row)
+{
+    PyObject *object = row->value.len ? row_json(r, row) : PyDict_New();
+    if (object && member_put(object, "id", text_object(row->key)) &&
+        member_put(object, "created_at", PyLong_FromLongLong(row->created_at)))
+        return object;
+    Py_XDECREF(object);
+    return NULL;
+}
+
+static PyObject *row_payload(reading *r, const rag_row *row)
+{
+    return row->found ? payload(r, row) : Py_NewRef(Py_None);
+}
+
+static PyObject *row_hit(reading *r, const rag_row *row)
+{
+    PyObject *object = payload(r, row);
+    if (object && member_put(object, "distance", PyFloat_FromDouble(row->score)))
+        return object;
+    Py_XDECREF(object);
+    return NULL;
+}
+
+static PyObject *row_found(reading *r, const rag_row *row)
+{
+    (void)r;
+    return PyBool_FromLong(row->found && row->vector);
+}
+
+static PyObject *vector_put(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name",   "ids",        "vectors",
+                                         "values", "created_at", CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    PyObject *ids, *numbers, *values, *created_at = NULL, *answer = NULL;
+    batch b = BATCH_INIT;
+    vectors v = VECTORS_INIT;
+    rag_vector_item *rows = NULL;
+    rag_token token = 0;
+    if (!take_arguments(args, kwargs, "sOOO|O$" CALL_FORMAT ":vector_put", names, &name, &ids,
+                        &numbers, &values, &created_at, CALL_ARGUMENTS(&c)) ||
+        !batch_take_lists(ids, values, "vector", &b) ||
+        !(rows = vector_items_of(&b, numbers, created_at, &v)) || !call_begin(&c, self))
+        goto cleanup;
+    CALL(&c, rag_vector_put_many(self->store, &c.ctx, name, rows, b.count, &token, &c.err));
+    if (call_end(&c))
+        answer = PyLong_FromUnsignedLongLong(token);
+cleanup:
+    PyMem_Free(rows);
+    vectors_drop(&v);
+    batch_drop(&b);
+    return answer;
+}
+
+/* Rows by id, answered by `make`, or with their vectors as well. */
+static PyObject *get_rows(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
+                          int with_vectors)
+{
+    static const char *const names[] = { "name", "ids", CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    PyObject *ids, *answer = NULL;
+    text_list list = TEXT_LIST_INIT;
+    rag_result *result = NULL;
+    if (!take_arguments(args, kwargs, format, names, &name, &ids, CALL_ARGUMENTS(&c)) ||
+        !texts_take(ids, "ids", &list) || !call_begin(&c, self))
+        goto cleanup;
+    CALL(&c, rag_vector_get_many(self->store, &c.ctx, name, list.slices, list.count,
+                                 with_vectors ? RAG_VECTOR_VECTORS : RAG_VECTOR_VALUES, &result,
+                                 &c.err));
+    if (!call_end(&c))
+        goto cleanup;
+    answer = answer_list(self->state, result, with_vectors ? row_found : row_payload);
+    if (with_vectors && answer) {
+        PyObject *known = answer;
+        PyObject *matrix = matrix_of(self->state, result);
+        answer = matrix ? PyTuple_Pack(2, known, matrix) : NULL;
+        Py_DECREF(known);
+        Py_XDECREF(matrix);
+    }
+cleanup:
+    rag_result_free(result);
+    texts_drop(&list);
+    return answer;
+}
+
+static PyObject *vector_get(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    return get_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_get", 0);
+}
+
+static PyObject *vector_get_vectors(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    return get_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_get_vectors", 1);
+}
+
+typedef rag_status (*delete_call)(rag_store *store, const rag_context *ctx, const char *name,
+                                  const rag_slice *ids, size_t n, uint64_t *deleted,
+                                  rag_token *token, rag_error *err);
+
+static PyObject *delete_rows(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
+                             const char *const *names, delete_call function)
+{
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    PyObject *ids, *answer = NULL;
+    text_list list = TEXT_LIST_INIT;
+    uint64_t deleted = 0;
+    if (!take_arguments(args, kwargs, format, names, &name, &ids, CALL_ARGUMENTS(&c)) ||
+        !texts_take(ids, names[1], &list) || !call_begin(&c, self))
+        goto cleanup;
+    CALL(&c, function(self->store, &c.ctx, name, list.slices, list.count, &deleted, NULL, &c.err));
+    if (call_end(&c))
+        answer = PyLong_FromUnsignedLongLong(deleted);
+cleanup:
+    texts_drop(&list);
+    return answer;
+}
+
+static PyObject *vector_delete(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name", "ids", CALL_NAMES };
+    return delete_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_delete", names,
+                       rag_vector_delete_many);
+}
+
+static PyObject *vector_delete_named(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name", "names", CALL_NAMES };
+    return delete_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_delete_named", names,
+                       rag_vector_delete_named);
+}
+
+/* ---- search and scan -------------------------------------------------------------------------------------- */
+
+static PyObject *vector_search(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name",  "vector", "top_k",   "min_score",
+                                         "exact", "values", CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    PyObject *vector, *answer = NULL;
+    Py_ssize_t top_k = 10;
+    int values = 1;
+    vectors v = VECTORS_INIT;
+    rag_vector_query query = RAG_VECTOR_QUERY_INIT;
+    rag_result *result = NULL;
+    if (!take_arguments(args, kwargs, "sO|n$dpp" CALL_FORMAT ":vector_search", names, &name,
+                        &vector, &top_k, &query.min_score, &query.exact, &values,
+                        CALL_ARGUMENTS(&c)) ||
+        !take_size(top_k, "top_k") || !vectors_take_one(vector, &v) || !call_begin(&c, self))
+        goto cleanup;
+    query.vector = v.data;
+    query.dimension = v.dimension;
+    query.top_k = (size_t)top_k;
+    query.what = values ? RAG_VECTOR_VALUES : 0;
+    CALL(&c, rag_vector_search(self->store, &c.ctx, name, &query, &result, &c.err));
+    if (call_end(&c))
+        answer = answer_list(self->state, result, row_hit);
+cleanup:
+    rag_result_free(result);
+    vectors_drop(&v);
+    return answer;
+}
+
+static PyObject *scan_answer(native_state *state, const rag_result *result, int with_vectors)
+{
+    PyObject *rows = answer_list(state, result, row_payload);
+    PyObject *matrix = !rows ? NULL : with_vectors ? matrix_of(state, result) : Py_NewRef(Py_None);
+    PyObject *next = matrix ? answer_next(result) : NULL;
+    PyObject *answer = next ? PyTuple_Pack(3, rows, matrix, next) : NULL;
+    Py_XDECREF(rows);
+    Py_XDECREF(matrix);
+    Py_XDECREF(next);
+    return answer;
+}
+
+static PyObject *vector_scan(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = { "name", "after", "limit", "vectors", CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    page_position page = PAGE_POSITION_INIT;
+    int with_vectors = 0;
+    rag_result *result = NULL;
+    if (!take_arguments(args, kwargs, "s|" PAGE_FORMAT "$p" CALL_FORMAT ":vector_scan", names,
+                        &name, PAGE_ARGUMENTS(&page), &with_vectors, CALL_ARGUMENTS(&c)) ||
+        !page_take(&page) || !call_begin(&c, self))
+        return NULL;
+    const unsigned what = RAG_VECTOR_VALUES | (with_vectors ? RAG_VECTOR_VECTORS : 0u);
+    CALL(&c,
+         rag_vector_scan(self->store, &c.ctx, name, page.after, page.limit, what, &result, &c.err));
+    PyObject *answer = call_end(&c) ? scan_answer(self->state, result, with_vectors) : NULL;
+    rag_result_free(result);
+    return answer;
+}
+
+static PyObject *vector_count(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    return run_count(object, args, kwargs, "s|$" CALL_FORMAT ":vector_count", rag_vector_count);
+}
+
+static PyObject *vector_drop(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    return run_named(object, args, kwargs, "s|$" CALL_FORMAT ":vector_drop", rag_vector_drop);
+}
+
+PyMethodDef vector_methods[] = {
+    METHOD("vector_define", vector_define, "Create a space, or check that it has these facts."),
+    METHOD("vector_describe", vector_describe, "The facts of a space."),
+    METHOD("vector_put", vector_put, "Put vectors with their payloads, all or none."),
+    METHOD("vector_get", vector_get, "Payloads by id; None where there is none."),
+    METHOD("vector_get_vectors", vector_get_vectors, "(which are known, a Matrix)"),
+    METHOD("vector_delete", vector_delete, "Delete rows; answers how many there were."),
+    METHOD("vector_delete_named", vector_delete_named, "Delete the rows that belong to names."),
+    METHOD("vector_search", vector_search, "The nearest rows, best first."),
+    METHOD("vector_scan", vector_scan, "A page of payloads, vectors, and where to go on."),
+    METHOD("vector_count", vector_count, "Number of rows."),
+    METHOD("vector_drop", vector_drop, "Delete the space, durably."),
+    { NULL, NULL, 0, NULL },
+};
