@@ -49,25 +49,29 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_put_edges(rag_store *store, cons
                                                           rag_put_mode mode, rag_token *token,
                                                           rag_error *err);
 
-enum { RAG_GRAPH_VALUES = 1 };
+/* What rows of nodes and edges carry beside their names. */
+enum {
+    RAG_GRAPH_VALUES = 1, /* value: the attributes */
+    RAG_GRAPH_DEGREES = 2 /* number: the degree, which some backends have to count */
+};
 
-/* n nodes in the order asked, absent ones with found = 0: key = label, number = degree (a self loop
- * counts 2; 0 when absent), value when `what` has RAG_GRAPH_VALUES. With what = 0 this answers
- * "does it exist" and "what degree" without reading attributes. */
+/* n nodes in the order asked, absent ones with found = 0: key = label; number = degree (a self loop
+ * counts 2; 0 when absent) and value when `what` asks for them. With what = 0 this answers "does it
+ * exist". */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_get_nodes(rag_store *store, const rag_context *ctx,
                                                           const rag_slice *labels, size_t n,
                                                           unsigned what, rag_result **out,
                                                           rag_error *err);
 
-/* n edges in the order and orientation asked: key = source, key2 = target, number = degree of
- * source + degree of target (also where there is no such edge; a missing node has degree 0), value
- * when asked for. */
+/* n edges in the order and orientation asked: key = source, key2 = target; when asked for, value, and
+ * number = degree of source + degree of target (also where there is no such edge; a missing node has
+ * degree 0). */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_get_edges(rag_store *store, const rag_context *ctx,
                                                           const rag_pair *pairs, size_t n,
                                                           unsigned what, rag_result **out,
                                                           rag_error *err);
 
-/* The edges at n nodes. For each label in the order asked one header row (key = label, found,
+/* The edges at n nodes; `what` is 0 or RAG_GRAPH_VALUES. For each label in the order asked one header row (key = label, found,
  * number = how many edge rows follow), then a row per edge: key = label, key2 = neighbour, ordered
  * by neighbour, and the value when asked for. A self loop is one row. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_incident(rag_store *store, const rag_context *ctx,
@@ -88,13 +92,14 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_delete_edges(rag_store *store,
                                                              uint64_t *deleted, rag_token *token,
                                                              rag_error *err);
 
-/* Nodes in order of label, as rag_kv_scan(): key, number = degree, value when asked for. */
+/* Nodes in order of label, as rag_kv_scan(): key; number = degree and value when asked for. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_scan_nodes(rag_store *store, const rag_context *ctx,
                                                            rag_slice after, size_t limit,
                                                            unsigned what, rag_result **out,
                                                            rag_error *err);
 
-/* Edges, each once, in the store's own order: key = source, key2 = target as first put. */
+/* Edges, each once, in the store's own order: key = source, key2 = target as first put; value when
+ * `what` is RAG_GRAPH_VALUES. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_scan_edges(rag_store *store, const rag_context *ctx,
                                                            rag_slice after, size_t limit,
                                                            unsigned what, rag_result **out,
@@ -124,7 +129,7 @@ typedef struct rag_graph_view_options {
     size_t struct_size;
     unsigned max_depth; /* how many edges from the start; ignored for the whole graph */
     size_t max_nodes;   /* 0: 1000 */
-    unsigned what;      /* RAG_GRAPH_VALUES */
+    unsigned what;      /* RAG_GRAPH_VALUES; degrees come in any case, as of get_nodes, get_edges */
 } rag_graph_view_options;
 
 #define RAG_GRAPH_VIEW_OPTIONS_INIT { sizeof(rag_graph_view_options), 3, 1000, 1 /* VALUES */ }

@@ -26,10 +26,12 @@ static rag_status fetch(const invocation *in, rag_store *store, const request *r
     switch (r->kind) {
     case ROW_KV: return rag_kv_get_many(store, ctx, r->name_space, r->keys, r->count, out, err);
     case ROW_NODE:
-        return rag_graph_get_nodes(store, ctx, r->keys, r->count, RAG_GRAPH_VALUES, out, err);
+        return rag_graph_get_nodes(store, ctx, r->keys, r->count,
+                                   RAG_GRAPH_VALUES | RAG_GRAPH_DEGREES, out, err);
     case ROW_EDGE: {
         rag_pair pair = { r->keys[0], r->keys[1] };
-        return rag_graph_get_edges(store, ctx, &pair, 1, RAG_GRAPH_VALUES, out, err);
+        return rag_graph_get_edges(store, ctx, &pair, 1, RAG_GRAPH_VALUES | RAG_GRAPH_DEGREES, out,
+                                   err);
     }
     case ROW_DOC: return rag_docstatus_get_many(store, ctx, r->keys, r->count, out, err);
     case ROW_VECTOR: break;

@@ -214,20 +214,22 @@ rag_status rag_graph_drop(rag_store *store, const rag_context *ctx, rag_error *e
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
-/* The shared beginning of reads that answer with rows; `what` 0 where there is none. */
+enum { NODE_BITS = RAG_GRAPH_VALUES | RAG_GRAPH_DEGREES };
+
+/* The shared beginning of reads that answer with rows; of `what` the bits of `known` are allowed. */
 static rag_status begin_read(rag_store *store, const rag_context *ctx, unsigned what,
-                             const void *out, struct store_call *c, rag_error *err)
+                             unsigned known, const void *out, struct store_call *c, rag_error *err)
 {
     RAG_TRY(store_enter_kind(store, ctx, STORE_GRAPH, NULL, STORE_READ, c, err));
     RAG_TRY(check_out(out, err));
-    return check_bits(what, RAG_GRAPH_VALUES, "what", err);
+    return check_bits(what, known, "what", err);
 }
 
 rag_status rag_graph_get_nodes(rag_store *store, const rag_context *ctx, const rag_slice *labels,
                                size_t n, unsigned what, rag_result **out, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, what, out, &c, err));
+    RAG_TRY(begin_read(store, ctx, what, NODE_BITS, out, &c, err));
     RAG_TRY(check_labels(labels, n, "label of a node", err));
     rag_result *rows = rag_result_new(err);
     if (!rows)
@@ -242,7 +244,7 @@ rag_status rag_graph_get_edges(rag_store *store, const rag_context *ctx, const r
                                size_t n, unsigned what, rag_result **out, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, what, out, &c, err));
+    RAG_TRY(begin_read(store, ctx, what, NODE_BITS, out, &c, err));
     RAG_TRY(check_pairs(pairs, n, err));
     rag_result *rows = rag_result_new(err);
     if (!rows)
@@ -257,7 +259,7 @@ rag_status rag_graph_incident(rag_store *store, const rag_context *ctx, const ra
                               size_t n, unsigned what, rag_result **out, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, what, out, &c, err));
+    RAG_TRY(begin_read(store, ctx, what, RAG_GRAPH_VALUES, out, &c, err));
     RAG_TRY(check_labels(labels, n, "label of a node", err));
     rag_result *rows = rag_result_new(err);
     if (!rows)
@@ -272,7 +274,7 @@ rag_status rag_graph_scan_nodes(rag_store *store, const rag_context *ctx, rag_sl
                                 size_t limit, unsigned what, rag_result **out, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, what, out, &c, err));
+    RAG_TRY(begin_read(store, ctx, what, NODE_BITS, out, &c, err));
     rag_result *rows;
     RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
@@ -284,7 +286,7 @@ rag_status rag_graph_scan_edges(rag_store *store, const rag_context *ctx, rag_sl
                                 size_t limit, unsigned what, rag_result **out, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, what, out, &c, err));
+    RAG_TRY(begin_read(store, ctx, what, RAG_GRAPH_VALUES, out, &c, err));
     rag_result *rows;
     RAG_TRY(store_begin_page(after, out, &rows, err));
     const rag_status status =
@@ -310,7 +312,7 @@ rag_status rag_graph_popular(rag_store *store, const rag_context *ctx, size_t li
                              rag_result **out, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, 0, out, &c, err));
+    RAG_TRY(begin_read(store, ctx, 0, 0, out, &c, err));
     if (!limit)
         limit = POPULAR_DEFAULT;
     if (limit > LIMIT_VIEW_NODES_MAX)
@@ -326,7 +328,7 @@ rag_status rag_graph_view(rag_store *store, const rag_context *ctx, rag_slice la
                           rag_result **edges, rag_error *err)
 {
     struct store_call c;
-    RAG_TRY(begin_read(store, ctx, 0, nodes, &c, err));
+    RAG_TRY(begin_read(store, ctx, 0, 0, nodes, &c, err));
     RAG_TRY(check_out(edges, err));
     RAG_TRY(check_label(label, "label of a node", err));
     rag_graph_view_options full = RAG_GRAPH_VIEW_OPTIONS_INIT;

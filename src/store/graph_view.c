@@ -139,7 +139,7 @@ static rag_status consider_page(const rag_call *call, struct best *b, struct are
     const rag_graph_table *graph = &store_call_of(call)->driver->graph;
     rag_status status = call->host->check(call->ctx, err);
     if (status == RAG_OK)
-        status = graph->scan_nodes(call, *after, SCAN_BATCH, 0, rows, err);
+        status = graph->scan_nodes(call, *after, SCAN_BATCH, RAG_GRAPH_DEGREES, rows, err);
     for (size_t i = 0; status == RAG_OK && i < rows->count; i++)
         status = consider(b, &rows->rows[i], err);
     if (status == RAG_OK) {
@@ -252,7 +252,7 @@ static rag_status read_degrees(struct view *v, size_t first, rag_error *err)
             return RAG_E_NO_MEMORY;
         rag_status status = v->call->host->check(v->call->ctx, err);
         if (status == RAG_OK)
-            status = v->graph->get_nodes(v->call, labels, n, 0, rows, err);
+            status = v->graph->get_nodes(v->call, labels, n, RAG_GRAPH_DEGREES, rows, err);
         for (size_t i = 0; status == RAG_OK && i < n && i < rows->count; i++)
             v->nodes[first + i].degree = rows->rows[i].found ? rows->rows[i].number : -1;
         rag_result_free(rows);
@@ -354,6 +354,8 @@ static rag_status give_nodes(struct view *v, unsigned what, rag_result *nodes, r
         const size_t left = v->kept_count - i, n = left < READ_BATCH ? left : READ_BATCH;
         const size_t before = nodes->count;
         status = v->graph->get_nodes(v->call, labels + i, n, what, nodes, err);
+        for (size_t j = 0; status == RAG_OK && j < n; j++)
+            nodes->rows[before + j].number = v->nodes[v->kept[i + j]].degree;
         drop_absent(nodes, before);
         i += n;
     }
@@ -371,6 +373,12 @@ static void keep_edges(struct view *v)
     v->edge_count = count;
 }
 
+/* Of both ends of an edge together. */
+static int64_t degrees(const struct view *v, size_t edge)
+{
+    return v->nodes[v->edges[edge].source].degree + v->nodes[v->edges[edge].target].degree;
+}
+
 static rag_status give_edges(struct view *v, unsigned what, rag_result *edges, rag_error *err)
 {
     keep_edges(v);
@@ -379,12 +387,11 @@ static rag_status give_edges(struct view *v, unsigned what, rag_result *edges, r
         return rag_fail_memory(err);
     rag_status status = RAG_OK;
     for (size_t i = 0; status == RAG_OK && i < v->edge_count; i++) {
-        const struct view_node *a = &v->nodes[v->edges[i].source];
-        const struct view_node *b = &v->nodes[v->edges[i].target];
+        pairs[i] =
+            (rag_pair){ v->nodes[v->edges[i].source].label, v->nodes[v->edges[i].target].label };
         const rag_row row = {
-            .key = a->label, .key2 = b->label, .found = 1, .number = a->degree + b->degree
+            .key = pairs[i].source, .key2 = pairs[i].target, .found = 1, .number = degrees(v, i)
         };
-        pairs[i] = (rag_pair){ a->label, b->label };
         if (!(what & RAG_GRAPH_VALUES))
             status = rag_result_append(edges, &row, err);
     }
@@ -392,6 +399,8 @@ static rag_status give_edges(struct view *v, unsigned what, rag_result *edges, r
         const size_t left = v->edge_count - i, n = left < READ_BATCH ? left : READ_BATCH;
         const size_t before = edges->count;
         status = v->graph->get_edges(v->call, pairs + i, n, what, edges, err);
+        for (size_t j = 0; status == RAG_OK && j < n; j++)
+            edges->rows[before + j].number = degrees(v, i + j);
         drop_absent(edges, before);
         i += n;
     }

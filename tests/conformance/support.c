@@ -232,7 +232,7 @@ int64_t degree_of(struct env *e, const char *label)
 {
     const rag_slice asked = T(label);
     rag_result *rows = NULL;
-    OK(rag_graph_get_nodes(e->store, NULL, &asked, 1, 0, &rows, &e->err));
+    OK(rag_graph_get_nodes(e->store, NULL, &asked, 1, RAG_GRAPH_DEGREES, &rows, &e->err));
     count_is(rows, 1);
     return row_of(keep(e, rows), 0)->number;
 }
@@ -303,7 +303,8 @@ rag_status scan_nodes(rag_store *store, const char *name_space, rag_slice after,
                       rag_result **out, rag_error *err)
 {
     (void)name_space;
-    return rag_graph_scan_nodes(store, NULL, after, limit, RAG_GRAPH_VALUES, out, err);
+    return rag_graph_scan_nodes(store, NULL, after, limit, RAG_GRAPH_VALUES | RAG_GRAPH_DEGREES,
+                                out, err);
 }
 
 rag_status scan_edges(rag_store *store, const char *name_space, rag_slice after, size_t limit,

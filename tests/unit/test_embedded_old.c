@@ -208,7 +208,7 @@ static void graph(void)
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
         found += SAME(rag_graph_search_labels(store, NULL, rag_text(queries[i]), 50, out, err));
     assert_true(found > 16);
-    assert_int_equal(SAME(rag_graph_scan_nodes(store, NULL, rag_text(""), 99, 1, out, err)), 16);
+    assert_int_equal(SAME(rag_graph_scan_nodes(store, NULL, rag_text(""), 99, 3, out, err)), 16);
     assert_int_equal(SAME(rag_graph_scan_edges(store, NULL, rag_text(""), 99, 1, out, err)), 29);
     assert_int_equal(SAME(rag_graph_popular(store, NULL, 99, out, err)), 16);
 }

@@ -116,7 +116,7 @@ static void null_arguments_are_refused(void **state)
     longest[255] = 0;
     OK(rag_kv_count(s, NULL, longest, &n, &err));
     FAILS(RAG_E_INVALID, "empty", rag_graph_get_edges(s, NULL, &pair, 1, 0, &r, &err));
-    FAILS(RAG_E_INVALID, "0x2", rag_graph_get_nodes(s, NULL, &key, 1, 2, &r, &err));
+    FAILS(RAG_E_INVALID, "0x4", rag_graph_get_nodes(s, NULL, &key, 1, 4, &r, &err));
     FAILS(RAG_E_INVALID, "NULL", rag_graph_view(s, NULL, key, NULL, &r, NULL, &err));
     FAILS(RAG_E_INVALID, "NULL", rag_graph_view(s, NULL, key, NULL, NULL, &r2, &err));
     FAILS(RAG_E_INVALID, "NULL", rag_txn_begin(s, NULL, NULL, &err));

@@ -4,7 +4,8 @@
  * (id of one end, label of the other) in graph_adjacent, which also lists the edges at a node with
  * the neighbours' labels. Invariants, proved by `ragstore check`: an edge has two rows in
  * graph_adjacent (one if it is a loop); degree = rows of the node there, a loop counted twice;
- * graph_node.id = graph_node_value.id; graph_labels.c has each label once more. Called through embedded_graph by src/store only. */
+ * graph_node.id = graph_node_value.id; graph_labels.c has each label once more. Rows by name are
+ * read in graph_rows.c, many edges in graph_edges.c. Called through embedded_graph by src/store only. */
 #include "codec.h"
 #include "core/alloc.h"
 #include "core/arena.h"
@@ -14,7 +15,9 @@
 #include "core/slice.h"
 #include "db.h"
 #include "dictionary.h"
+#include "graph_edges.h"
 #include "graph_labels.h"
+#include "graph_rows.h"
 #include "graph_view.h"
 #include "schema.h"
 #include "stores.h"
@@ -23,16 +26,12 @@ enum { CHECK_EVERY = 256 };
 
 static const char EMPTY_OBJECT[] = "{}";
 
-static const char SQL_FIND_NODE[] = "SELECT id, degree FROM graph_node WHERE label = ?1";
 static const char SQL_ADD_NODE[] = "INSERT INTO graph_node(label, id, degree) VALUES (?1, ?2, 0)";
 static const char SQL_ADD_DEGREE[] = "UPDATE graph_node SET degree = degree + ?2 WHERE label = ?1";
 static const char SQL_DELETE_NODE[] = "DELETE FROM graph_node WHERE label = ?1";
 static const char SQL_ADD_NODE_VALUE[] = "INSERT INTO graph_node_value(value) VALUES (?1)";
-static const char SQL_GET_NODE_VALUE[] = "SELECT value FROM graph_node_value WHERE id = ?1";
 static const char SQL_SET_NODE_VALUE[] = "UPDATE graph_node_value SET value = ?2 WHERE id = ?1";
 static const char SQL_DELETE_NODE_VALUE[] = "DELETE FROM graph_node_value WHERE id = ?1";
-static const char SQL_FIND_EDGE[] =
-    "SELECT edge FROM graph_adjacent WHERE node = ?1 AND neighbour = ?2";
 static const char SQL_INCIDENT[] =
     "SELECT neighbour, edge FROM graph_adjacent WHERE node = ?1 ORDER BY neighbour";
 static const char SQL_ADD_ADJACENT[] =
@@ -42,7 +41,6 @@ static const char SQL_DELETE_ADJACENT[] =
 static const char SQL_DELETE_INCIDENT[] = "DELETE FROM graph_adjacent WHERE node = ?1";
 static const char SQL_ADD_EDGE[] =
     "INSERT INTO graph_edge(source, target, value) VALUES (?1, ?2, ?3)";
-static const char SQL_GET_EDGE_VALUE[] = "SELECT value FROM graph_edge WHERE id = ?1";
 static const char SQL_SET_EDGE_VALUE[] = "UPDATE graph_edge SET value = ?2 WHERE id = ?1";
 static const char SQL_DELETE_EDGE[] = "DELETE FROM graph_edge WHERE id = ?1";
 static const char SQL_SCAN_NODES[] =
@@ -57,45 +55,6 @@ static const char SQL_UNPOPULAR[] =
 _Static_assert(SCHEMA_POPULAR_DEGREE == 8, "the bound stands in SQL_POPULAR and in the schema");
 
 /* ---- nodes ------------------------------------------------------------------------------------- */
-
-struct node {
-    sqlite3_int64 id; /* 0: there is none */
-    sqlite3_int64 degree;
-};
-
-static rag_status find_node(struct db_conn *conn, rag_slice label, struct node *out, rag_error *err)
-{
-    sqlite3_stmt *stmt;
-    int found;
-    RAG_TRY(db_prepare(conn, SQL_FIND_NODE, &stmt, err));
-    db_bind_slice(stmt, 1, label);
-    RAG_TRY(db_step(conn, stmt, &found, err));
-    *out = found ? (struct node){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1) }
-                 : (struct node){ 0, 0 };
-    (void)sqlite3_reset(stmt);
-    return RAG_OK;
-}
-
-/* Read the value with row id `id` by `sql`; *out lives until the next decode on this connection.
- * *stored_len (may be NULL) is the length that it has in the file. */
-static rag_status read_value(struct db_conn *conn, const char *sql, sqlite3_int64 id,
-                             const char *what, rag_slice name, rag_slice *out, size_t *stored_len,
-                             rag_error *err)
-{
-    sqlite3_stmt *stmt;
-    int found;
-    RAG_TRY(db_prepare(conn, sql, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, id);
-    RAG_TRY(db_step(conn, stmt, &found, err));
-    if (!found)
-        return rag_fail(err, RAG_E_CORRUPT, "%s '%.*s' has no attributes row", what,
-                        RAG_SHOWN(name));
-    const rag_slice stored = db_column_slice(stmt, 0);
-    if (stored_len)
-        *stored_len = stored.len;
-    /* `out` may point into the row: it stays valid until the statement is used again. */
-    return codec_decode(conn->codec, stored, what, name, out, err);
-}
 
 static rag_status write_value(struct db_conn *conn, const char *sql, sqlite3_int64 id,
                               rag_slice value, size_t *stored_len, rag_error *err)
@@ -112,7 +71,7 @@ static rag_status write_value(struct db_conn *conn, const char *sql, sqlite3_int
 
 /* The index of labels is written at the end of the slot, from *added. */
 static rag_status add_node(struct db_write *w, rag_slice label, rag_slice value,
-                           struct new_labels *added, struct node *out, rag_error *err)
+                           struct new_labels *added, struct graph_node *out, rag_error *err)
 {
     struct db_conn *conn = w->conn;
     sqlite3_stmt *stmt;
@@ -121,7 +80,7 @@ static rag_status add_node(struct db_write *w, rag_slice label, rag_slice value,
     RAG_TRY(db_prepare(conn, SQL_ADD_NODE_VALUE, &stmt, err));
     db_bind_slice(stmt, 1, stored);
     RAG_TRY(db_run(conn, stmt, err));
-    const struct node node = { sqlite3_last_insert_rowid(conn->sqlite), 0 };
+    const struct graph_node node = { sqlite3_last_insert_rowid(conn->sqlite), 0 };
     RAG_TRY(db_prepare(conn, SQL_ADD_NODE, &stmt, err));
     db_bind_slice(stmt, 1, label);
     (void)sqlite3_bind_int64(stmt, 2, node.id);
@@ -137,10 +96,10 @@ struct update_sql {
     sqlite3_int64 counter;
 };
 
-static const struct update_sql UPDATE_NODE = { SQL_GET_NODE_VALUE, SQL_SET_NODE_VALUE, "node",
+static const struct update_sql UPDATE_NODE = { GRAPH_SQL_NODE_VALUE, SQL_SET_NODE_VALUE, "node",
                                                NAMESPACE_ID_NODES };
-static const struct update_sql UPDATE_EDGE = { SQL_GET_EDGE_VALUE, SQL_SET_EDGE_VALUE, "edge from",
-                                               NAMESPACE_ID_EDGES };
+static const struct update_sql UPDATE_EDGE = { GRAPH_SQL_EDGE_VALUE, SQL_SET_EDGE_VALUE,
+                                               "edge from", NAMESPACE_ID_EDGES };
 
 /* Give the existing row `id` new attributes, merged or not. */
 static rag_status update_value(struct db_write *w, const struct update_sql *sql, sqlite3_int64 id,
@@ -149,7 +108,7 @@ static rag_status update_value(struct db_write *w, const struct update_sql *sql,
     rag_slice old;
     size_t old_len, new_len, merged_len;
     char *merged = NULL;
-    RAG_TRY(read_value(w->conn, sql->get, id, sql->what, name, &old, &old_len, err));
+    RAG_TRY(graph_read_value(w->conn, sql->get, id, sql->what, name, &old, &old_len, err));
     if (mode == RAG_PUT_MERGE) {
         RAG_TRY(json_merge(old, value, &merged, &merged_len, err));
         value = slice_of(merged, merged_len);
@@ -165,8 +124,8 @@ static rag_status update_value(struct db_write *w, const struct update_sql *sql,
 static rag_status put_node(struct db_write *w, const rag_node *item, rag_put_mode mode,
                            struct new_labels *added, rag_error *err)
 {
-    struct node node;
-    RAG_TRY(find_node(w->conn, item->label, &node, err));
+    struct graph_node node;
+    RAG_TRY(graph_find_node(w->conn, item->label, &node, err));
     if (!node.id)
         return add_node(w, item->label, item->value, added, &node, err);
     return update_value(w, &UPDATE_NODE, node.id, item->label, item->value, mode, err);
@@ -193,20 +152,6 @@ static rag_status graph_put_nodes(const rag_call *call, const rag_node *nodes, s
 }
 
 /* ---- edges ------------------------------------------------------------------------------------- */
-
-static rag_status find_edge(struct db_conn *conn, sqlite3_int64 node, rag_slice neighbour,
-                            sqlite3_int64 *edge, rag_error *err)
-{
-    sqlite3_stmt *stmt;
-    int found;
-    RAG_TRY(db_prepare(conn, SQL_FIND_EDGE, &stmt, err));
-    (void)sqlite3_bind_int64(stmt, 1, node);
-    db_bind_slice(stmt, 2, neighbour);
-    RAG_TRY(db_step(conn, stmt, &found, err));
-    *edge = found ? sqlite3_column_int64(stmt, 0) : 0;
-    (void)sqlite3_reset(stmt);
-    return RAG_OK;
-}
 
 static rag_status add_adjacent(struct db_conn *conn, sqlite3_int64 node, rag_slice neighbour,
                                sqlite3_int64 edge, rag_error *err)
@@ -254,20 +199,20 @@ static rag_status add_edge(struct db_write *w, const rag_edge *item, sqlite3_int
 }
 
 static rag_status find_or_add_node(struct db_write *w, rag_slice label, struct new_labels *added,
-                                   struct node *node, rag_error *err)
+                                   struct graph_node *node, rag_error *err)
 {
-    RAG_TRY(find_node(w->conn, label, node, err));
+    RAG_TRY(graph_find_node(w->conn, label, node, err));
     return node->id ? RAG_OK : add_node(w, label, rag_text(EMPTY_OBJECT), added, node, err);
 }
 
 static rag_status put_edge(struct db_write *w, const rag_edge *item, rag_put_mode mode,
                            struct new_labels *added, rag_error *err)
 {
-    struct node source, target;
+    struct graph_node source, target;
     sqlite3_int64 edge;
     RAG_TRY(find_or_add_node(w, item->source, added, &source, err));
     RAG_TRY(find_or_add_node(w, item->target, added, &target, err));
-    RAG_TRY(find_edge(w->conn, source.id, item->target, &edge, err));
+    RAG_TRY(graph_find_edge(w->conn, source.id, item->target, &edge, err));
     if (!edge)
         return add_edge(w, item, source.id, target.id, err);
     return update_value(w, &UPDATE_EDGE, edge, item->source, item->value, mode, err);
@@ -298,12 +243,14 @@ static rag_status graph_put_edges(const rag_call *call, const rag_edge *edges, s
 static rag_status append_node(struct db_conn *conn, rag_slice label, unsigned what, rag_result *out,
                               rag_error *err)
 {
-    struct node node;
-    RAG_TRY(find_node(conn, label, &node, err));
-    rag_row row = { .key = label, .found = node.id != 0, .number = node.degree };
+    struct graph_node node;
+    RAG_TRY(graph_find_node(conn, label, &node, err));
+    rag_row row = { .key = label, .found = node.id != 0 };
+    if (what & RAG_GRAPH_DEGREES)
+        row.number = node.degree;
     if (node.id && (what & RAG_GRAPH_VALUES))
-        RAG_TRY(
-            read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &row.value, NULL, err));
+        RAG_TRY(graph_read_value(conn, GRAPH_SQL_NODE_VALUE, node.id, "node", label, &row.value,
+                                 NULL, err));
     return rag_result_append(out, &row, err);
 }
 
@@ -319,53 +266,16 @@ static rag_status graph_get_nodes(const rag_call *call, const rag_slice *labels,
     return status;
 }
 
-/* `source` is the node of pair->source, found by the caller. */
-static rag_status append_edge(struct db_conn *conn, const rag_pair *pair, struct node source,
-                              unsigned what, rag_result *out, rag_error *err)
-{
-    struct node target;
-    sqlite3_int64 edge = 0;
-    RAG_TRY(find_node(conn, pair->target, &target, err));
-    if (source.id && target.id)
-        RAG_TRY(find_edge(conn, source.id, pair->target, &edge, err));
-    rag_row row = { .key = pair->source,
-                    .key2 = pair->target,
-                    .found = edge != 0,
-                    .number = source.degree + target.degree };
-    if (edge && (what & RAG_GRAPH_VALUES))
-        RAG_TRY(read_value(conn, SQL_GET_EDGE_VALUE, edge, "edge from", pair->source, &row.value,
-                           NULL, err));
-    return rag_result_append(out, &row, err);
-}
-
-static rag_status graph_get_edges(const rag_call *call, const rag_pair *pairs, size_t n,
-                                  unsigned what, rag_result *out, rag_error *err)
-{
-    struct db_conn *conn;
-    struct node source = { 0, 0 };
-    RAG_TRY(db_read_begin(call, &conn, err));
-    rag_status status = RAG_OK;
-    for (size_t i = 0; i < n && status == RAG_OK; i++) {
-        /* the edges of one node mostly come together */
-        if (i == 0 || !slice_equal(pairs[i].source, pairs[i - 1].source))
-            status = find_node(conn, pairs[i].source, &source, err);
-        if (status == RAG_OK)
-            status = append_edge(conn, &pairs[i], source, what, out, err);
-    }
-    db_read_end(call, conn);
-    return status;
-}
-
 static rag_status append_incident(struct db_conn *conn, rag_slice label, unsigned what,
                                   rag_result *out, rag_error *err)
 {
-    struct node node;
+    struct graph_node node;
     sqlite3_int64 loop = 0;
     sqlite3_stmt *stmt;
     int more;
-    RAG_TRY(find_node(conn, label, &node, err));
+    RAG_TRY(graph_find_node(conn, label, &node, err));
     if (node.id)
-        RAG_TRY(find_edge(conn, node.id, label, &loop, err));
+        RAG_TRY(graph_find_edge(conn, node.id, label, &loop, err));
     const rag_row header = { .key = label,
                              .found = node.id != 0,
                              .number = node.degree - (loop ? 1 : 0) };
@@ -380,8 +290,8 @@ static rag_status append_incident(struct db_conn *conn, rag_slice label, unsigne
             break;
         rag_row row = { .key = label, .key2 = db_column_slice(stmt, 0), .found = 1 };
         if (what & RAG_GRAPH_VALUES)
-            RAG_TRY(read_value(conn, SQL_GET_EDGE_VALUE, sqlite3_column_int64(stmt, 1), "edge from",
-                               label, &row.value, NULL, err));
+            RAG_TRY(graph_read_value(conn, GRAPH_SQL_EDGE_VALUE, sqlite3_column_int64(stmt, 1),
+                                     "edge from", label, &row.value, NULL, err));
         RAG_TRY(rag_result_append(out, &row, err));
     }
     (void)sqlite3_reset(stmt);
@@ -421,8 +331,8 @@ static rag_status delete_edge_row(struct db_write *w, sqlite3_int64 edge, size_t
 {
     rag_slice value;
     size_t stored_len;
-    RAG_TRY(
-        read_value(w->conn, SQL_GET_EDGE_VALUE, edge, "edge from", name, &value, &stored_len, err));
+    RAG_TRY(graph_read_value(w->conn, GRAPH_SQL_EDGE_VALUE, edge, "edge from", name, &value,
+                             &stored_len, err));
     RAG_TRY(db_run_for(w->conn, SQL_DELETE_EDGE, edge, err));
     return db_write_count(w, NAMESPACE_ID_EDGES, -1, -(sqlite3_int64)(label_bytes + stored_len),
                           err);
@@ -432,12 +342,12 @@ static rag_status delete_edge(struct db_write *w, const rag_pair *pair, uint64_t
                               rag_error *err)
 {
     struct db_conn *conn = w->conn;
-    struct node source, target;
+    struct graph_node source, target;
     sqlite3_int64 edge = 0;
-    RAG_TRY(find_node(conn, pair->source, &source, err));
-    RAG_TRY(find_node(conn, pair->target, &target, err));
+    RAG_TRY(graph_find_node(conn, pair->source, &source, err));
+    RAG_TRY(graph_find_node(conn, pair->target, &target, err));
     if (source.id && target.id)
-        RAG_TRY(find_edge(conn, source.id, pair->target, &edge, err));
+        RAG_TRY(graph_find_edge(conn, source.id, pair->target, &edge, err));
     if (!edge)
         return RAG_OK;
     RAG_TRY(delete_edge_row(w, edge, pair->source.len + pair->target.len, pair->source, err));
@@ -499,12 +409,12 @@ static rag_status list_neighbours(struct db_conn *conn, sqlite3_int64 node, stru
     return RAG_OK;
 }
 
-static rag_status detach_neighbour(struct db_write *w, rag_slice label, struct node node,
+static rag_status detach_neighbour(struct db_write *w, rag_slice label, struct graph_node node,
                                    const struct neighbour *neighbour, rag_error *err)
 {
-    struct node other;
+    struct graph_node other;
     RAG_TRY(delete_edge_row(w, neighbour->edge, label.len + neighbour->label.len, label, err));
-    RAG_TRY(find_node(w->conn, neighbour->label, &other, err));
+    RAG_TRY(graph_find_node(w->conn, neighbour->label, &other, err));
     if (!other.id)
         return rag_fail(err, RAG_E_CORRUPT, "edge from '%.*s' to a node that is not there",
                         RAG_SHOWN(label));
@@ -514,7 +424,7 @@ static rag_status detach_neighbour(struct db_write *w, rag_slice label, struct n
     return add_degree(w->conn, neighbour->label, -1, err);
 }
 
-static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct node node,
+static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct graph_node node,
                                    rag_error *err)
 {
     struct db_conn *conn = w->conn;
@@ -522,7 +432,8 @@ static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct n
     rag_slice value;
     size_t stored_len;
     RAG_TRY(db_run_for(conn, SQL_DELETE_INCIDENT, node.id, err));
-    RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, node.id, "node", label, &value, &stored_len, err));
+    RAG_TRY(graph_read_value(conn, GRAPH_SQL_NODE_VALUE, node.id, "node", label, &value,
+                             &stored_len, err));
     RAG_TRY(db_run_for(conn, SQL_DELETE_NODE_VALUE, node.id, err));
     RAG_TRY(labels_remove(conn, node.id, label, err));
     RAG_TRY(db_prepare(conn, SQL_DELETE_NODE, &stmt, err));
@@ -534,10 +445,10 @@ static rag_status delete_node_rows(struct db_write *w, rag_slice label, struct n
 static rag_status delete_node(struct db_write *w, rag_slice label, uint64_t *deleted,
                               rag_error *err)
 {
-    struct node node;
+    struct graph_node node;
     struct arena arena = { 0 };
     struct neighbour *neighbours;
-    RAG_TRY(find_node(w->conn, label, &node, err));
+    RAG_TRY(graph_find_node(w->conn, label, &node, err));
     if (!node.id)
         return RAG_OK;
     rag_status status = list_neighbours(w->conn, node.id, &arena, &neighbours, err);
@@ -583,12 +494,12 @@ static rag_status scan_nodes(struct db_conn *conn, rag_slice after, size_t limit
         RAG_TRY(db_step(conn, stmt, &more, err));
         if (!more)
             break;
-        rag_row row = { .key = db_column_slice(stmt, 0),
-                        .found = 1,
-                        .number = sqlite3_column_int64(stmt, 1) };
+        rag_row row = { .key = db_column_slice(stmt, 0), .found = 1 };
+        if (what & RAG_GRAPH_DEGREES)
+            row.number = sqlite3_column_int64(stmt, 1);
         if (what & RAG_GRAPH_VALUES)
-            RAG_TRY(read_value(conn, SQL_GET_NODE_VALUE, sqlite3_column_int64(stmt, 2), "node",
-                               row.key, &row.value, NULL, err));
+            RAG_TRY(graph_read_value(conn, GRAPH_SQL_NODE_VALUE, sqlite3_column_int64(stmt, 2),
+                                     "node", row.key, &row.value, NULL, err));
         RAG_TRY(rag_result_append(out, &row, err));
         if (++count == limit)
             RAG_TRY(rag_result_set_next(out, row.key, err));

@@ -321,7 +321,7 @@ static rag_status append_node(const struct look *l, rag_slice label, const struc
 {
     rag_row answer = { .key = label, .found = node != NULL };
     int64_t edges;
-    if (node)
+    if (node && (what & RAG_GRAPH_DEGREES))
         MEMORY_TRY(count_edges(l, label, &edges, &answer.number, err));
     if (node && (what & RAG_GRAPH_VALUES))
         answer.value = node->parts[PART_VALUE];
@@ -357,12 +357,14 @@ static rag_status append_edge(const struct look *l, const rag_pair *pair, unsign
                               rag_result *out, rag_error *err)
 {
     const struct row *edge;
-    int64_t edges, source_degree, target_degree;
+    int64_t edges, degree;
     MEMORY_TRY(find_edge(l, pair->source, pair->target, &edge, err));
-    MEMORY_TRY(count_edges(l, pair->source, &edges, &source_degree, err));
-    MEMORY_TRY(count_edges(l, pair->target, &edges, &target_degree, err));
     rag_row answer = { .key = pair->source, .key2 = pair->target, .found = edge != NULL };
-    answer.number = source_degree + target_degree;
+    if (what & RAG_GRAPH_DEGREES) {
+        MEMORY_TRY(count_edges(l, pair->source, &edges, &answer.number, err));
+        MEMORY_TRY(count_edges(l, pair->target, &edges, &degree, err));
+        answer.number += degree;
+    }
     if (edge && (what & RAG_GRAPH_VALUES))
         answer.value = edge->parts[PART_VALUE];
     return l->call->host->row_append(out, &answer, err);
