@@ -128,7 +128,13 @@ rag_status check_each_row(struct check_run *run, const char *sql, check_row_fn o
         RAG_TRY(db_step(run->conn, stmt, &more, err));
         if (!more)
             break;
-        row = sqlite3_column_int64(stmt, 0);
+        const sqlite3_int64 next = sqlite3_column_int64(stmt, 0);
+        if (next <= row && i > 0) { /* damaged: going on behind it would never end */
+            (void)sqlite3_reset(stmt);
+            return rag_fail(err, RAG_E_CORRUPT, "row %lld comes behind row %lld", (long long)next,
+                            (long long)row);
+        }
+        row = next;
         run->finding->checked++;
         RAG_TRY(one(run, stmt, &mended, err));
     }
@@ -150,6 +156,8 @@ rag_status check_each_space(struct check_run *run, check_space_fn one, rag_error
         RAG_TRY(db_prepare(run->conn, SQL_NEXT, &stmt, err));
         (void)sqlite3_bind_int64(stmt, 1, id);
         RAG_TRY(db_step(run->conn, stmt, &found, err));
+        if (found && sqlite3_column_int64(stmt, 0) <= id)
+            found = 0; /* damaged: it would go in circles */
         if (found) {
             id = sqlite3_column_int64(stmt, 0);
             const rag_slice text = db_column_slice(stmt, 1);

@@ -229,6 +229,11 @@ static rag_status find_alone_from(struct check_run *run, struct window *w, sqlit
         if (!*more)
             break;
         *next = sqlite3_column_int64(stmt, 0);
+        if (*next < (filled ? w->first : first)) { /* damaged: it would go in circles */
+            (void)sqlite3_reset(stmt);
+            return rag_fail(err, RAG_E_CORRUPT, "attributes %lld are out of order",
+                            (long long)*next);
+        }
         if (!filled)
             RAG_TRY(fill_window(run, w, *next, 0, err));
         filled = 1;

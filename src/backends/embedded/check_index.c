@@ -144,6 +144,16 @@ static rag_status is_named_now(struct check_run *run, rag_slice uuid, int *named
 typedef rag_status (*file_fn)(struct check_run *run, const struct vector_index_row *row, int *bad,
                               rag_error *err);
 
+/* In a damaged table, or where a uuid is longer than any, the next one may not be. */
+static int is_behind(const struct vector_index_row *row, const struct vector_index_row *before)
+{
+    if (row->space != before->space)
+        return row->space > before->space;
+    if (row->first_slot != before->first_slot)
+        return row->first_slot > before->first_slot;
+    return memcmp(row->uuid, before->uuid, sizeof row->uuid) > 0;
+}
+
 /* The file behind (space, first_slot, uuid) of *row, which moves on to it. */
 static rag_status next_file(struct db_conn *conn, struct vector_index_row *row, int *found,
                             rag_error *err)
@@ -155,6 +165,7 @@ static rag_status next_file(struct db_conn *conn, struct vector_index_row *row, 
     db_bind_slice(stmt, 3, slice_of(row->uuid, sizeof row->uuid));
     RAG_TRY(db_step(conn, stmt, found, err));
     if (*found) {
+        const struct vector_index_row before = *row;
         const rag_slice uuid = db_column_slice(stmt, 0);
         memset(row->uuid, 0, sizeof row->uuid);
         memcpy(row->uuid, uuid.data, uuid.len < sizeof row->uuid ? uuid.len : sizeof row->uuid);
@@ -165,6 +176,10 @@ static rag_status next_file(struct db_conn *conn, struct vector_index_row *row, 
         row->token = sqlite3_column_int64(stmt, 5);
         row->length = sqlite3_column_int64(stmt, 6);
         row->checksum = sqlite3_column_int64(stmt, 7);
+        if (!is_behind(row, &before)) {
+            (void)sqlite3_reset(stmt);
+            return rag_fail(err, RAG_E_CORRUPT, "the table of index files is out of order");
+        }
     }
     (void)sqlite3_reset(stmt);
     return RAG_OK;

@@ -103,9 +103,12 @@ rag_status db_namespace_rows(struct db_conn *conn, sqlite3_int64 id, uint64_t *r
 /* Set the counters of a namespace to nothing, after its rows were deleted. In drop.c. */
 rag_status db_namespace_clear(struct db_write *w, sqlite3_int64 id, rag_error *err);
 
-/* Positions of scans that go by a number: as decimal text in the result, and back (empty: 0, which
- * is before every row id). In scan_position.c. */
-rag_status db_set_next_number(rag_result *out, sqlite3_int64 number, rag_error *err);
+/* The position behind a page that began behind `after`. Of scans that go by a number: as decimal text
+ * in the result, and back (empty: 0, which is before every row id). RAG_E_CORRUPT: it is not behind
+ * it. In scan_position.c. */
+rag_status db_set_next(rag_result *out, rag_slice after, rag_slice next, rag_error *err);
+rag_status db_set_next_number(rag_result *out, sqlite3_int64 after, sqlite3_int64 number,
+                              rag_error *err);
 rag_status db_parse_number(rag_slice position, sqlite3_int64 *number, rag_error *err);
 
 /* ---- about the store -------------------------------------------------------------------------------- */

@@ -106,6 +106,11 @@ static rag_status find_next(struct walk *walk, struct db_conn *conn, size_t *loo
             walk->position = INT64_MIN;
             return RAG_OK;
         }
+        if (sqlite3_column_int64(stmt, 0) <= walk->position) { /* it would go in circles */
+            (void)sqlite3_reset(stmt);
+            return rag_fail(err, RAG_E_CORRUPT, "row %lld is out of order",
+                            (long long)sqlite3_column_int64(stmt, 0));
+        }
         walk->position = sqlite3_column_int64(stmt, 0);
         *out = (struct row){ walk->position, sqlite3_column_int64(stmt, 1) };
         if (goes(walk, codec_dictionary_of(db_column_slice(stmt, 2)))) {

@@ -255,8 +255,8 @@ static rag_status docstatus_counts(const rag_call *call, rag_result *out, rag_er
 }
 
 /* Rows (id, value) of a statement into `out`; sets the position when there may be more. */
-static rag_status append_rows(struct db_conn *conn, sqlite3_stmt *stmt, size_t limit,
-                              rag_result *out, rag_error *err)
+static rag_status append_rows(struct db_conn *conn, sqlite3_stmt *stmt, rag_slice after,
+                              size_t limit, rag_result *out, rag_error *err)
 {
     size_t count = 0;
     int more;
@@ -269,7 +269,7 @@ static rag_status append_rows(struct db_conn *conn, sqlite3_stmt *stmt, size_t l
                              err));
         RAG_TRY(rag_result_append(out, &row, err));
         if (++count == limit)
-            RAG_TRY(rag_result_set_next(out, row.key, err));
+            RAG_TRY(db_set_next(out, after, row.key, err));
     }
 }
 
@@ -283,7 +283,7 @@ static rag_status docstatus_scan(const rag_call *call, rag_slice after, size_t l
     if (status == RAG_OK) {
         db_bind_slice(stmt, 1, after);
         (void)sqlite3_bind_int64(stmt, 2, (sqlite3_int64)limit);
-        status = append_rows(conn, stmt, limit, out, err);
+        status = append_rows(conn, stmt, after, limit, out, err);
     }
     db_read_end(call, conn);
     return status;
@@ -368,7 +368,7 @@ static rag_status run_page(struct db_conn *conn, const rag_doc_page *page, rag_r
     (void)sqlite3_bind_int64(stmt, 2, (sqlite3_int64)((page->page - 1) * page->page_size));
     for (size_t i = 0; i < page->status_count; i++)
         db_bind_slice(stmt, (int)i + 3, rag_text(page->statuses[i]));
-    RAG_TRY_CLEANUP(append_rows(conn, stmt, SIZE_MAX, out, err));
+    RAG_TRY_CLEANUP(append_rows(conn, stmt, rag_text(""), SIZE_MAX, out, err));
     RAG_TRY_CLEANUP(page_total(conn, page, &total, err));
     rag_result_set_total(out, total);
 cleanup:

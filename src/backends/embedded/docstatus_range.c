@@ -92,6 +92,20 @@ static rag_status append_record(const rag_call *call, sqlite3_stmt *stmt, rag_ro
     return status;
 }
 
+/* The next page begins behind the last row: it must be behind where this one began. */
+static rag_status check_order(const rag_doc_range *range, const rag_result *out, rag_error *err)
+{
+    if (range->from_start || !rag_result_count(out))
+        return RAG_OK;
+    const rag_row *last = rag_result_row(out, rag_result_count(out) - 1);
+    const int by_time = slice_compare(last->key2, range->after_created_at);
+    if (by_time < 0 || (by_time == 0 && slice_compare(last->key, range->after_id) <= 0))
+        return rag_fail(err, RAG_E_CORRUPT,
+                        "documents are out of order: '%.*s' comes behind '%.*s'",
+                        RAG_SHOWN(last->key), RAG_SHOWN(range->after_id));
+    return RAG_OK;
+}
+
 static rag_status append_range(const rag_call *call, struct db_conn *conn, sqlite3_stmt *stmt,
                                const rag_doc_range *range, int records, rag_result *out,
                                rag_error *err)
@@ -99,11 +113,10 @@ static rag_status append_range(const rag_call *call, struct db_conn *conn, sqlit
     int more;
     for (size_t count = 0;; count++) {
         RAG_TRY(db_step(conn, stmt, &more, err));
-        if (!more) {
-            if (count < range->limit)
-                rag_result_add_flags(out, RAG_RESULT_EXHAUSTED);
-            return RAG_OK;
-        }
+        if (!more && count < range->limit)
+            rag_result_add_flags(out, RAG_RESULT_EXHAUSTED);
+        if (!more)
+            return check_order(range, out, err);
         rag_row row = { .key = db_column_slice(stmt, 0),
                         .key2 = db_column_slice(stmt, 1),
                         .found = 1 };
@@ -165,6 +178,9 @@ static rag_status append_conflicts(struct db_conn *conn, rag_slice after, size_t
         const rag_row row = { .key = db_column_slice(stmt, 0),
                               .number = sqlite3_column_int64(stmt, 1),
                               .found = 1 };
+        if (slice_compare(row.key, after) <= 0)
+            return rag_fail(err, RAG_E_CORRUPT, "files are out of order: '%.*s'",
+                            RAG_SHOWN(row.key));
         RAG_TRY(rag_result_append(out, &row, err));
     }
 }

@@ -107,6 +107,9 @@ rag_status docstatus_upgrade(struct db_conn *conn, uint64_t *rows, rag_error *er
         RAG_TRY(db_step(conn, stmt, &found, err));
         if (!found)
             return RAG_OK;
+        if (sqlite3_column_int64(stmt, 0) <= rowid)
+            return rag_fail(err, RAG_E_CORRUPT, "document %lld comes behind document %lld",
+                            (long long)sqlite3_column_int64(stmt, 0), (long long)rowid);
         rowid = sqlite3_column_int64(stmt, 0);
         RAG_TRY(upgrade_row(conn, stmt, rowid, rows, err));
         (void)sqlite3_reset(stmt);

@@ -502,7 +502,7 @@ static rag_status scan_nodes(struct db_conn *conn, rag_slice after, size_t limit
                                      "node", row.key, &row.value, NULL, err));
         RAG_TRY(rag_result_append(out, &row, err));
         if (++count == limit)
-            RAG_TRY(rag_result_set_next(out, row.key, err));
+            RAG_TRY(db_set_next(out, after, row.key, err));
     }
     (void)sqlite3_reset(stmt);
     return RAG_OK;
@@ -543,7 +543,7 @@ static rag_status scan_edges(struct db_conn *conn, sqlite3_int64 after, size_t l
         count++;
     }
     (void)sqlite3_reset(stmt);
-    return count == limit ? db_set_next_number(out, id, err) : RAG_OK;
+    return count == limit ? db_set_next_number(out, after, id, err) : RAG_OK;
 }
 
 static rag_status graph_scan_edges(const rag_call *call, rag_slice after, size_t limit,

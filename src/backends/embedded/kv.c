@@ -176,8 +176,8 @@ static rag_status scan_in(const rag_call *call, struct db_conn *conn, const char
         if (!has_row)
             return RAG_OK;
         if (i == limit || bytes > SCAN_VALUE_BYTES)
-            return call->host->result_next(out, rag_result_row(out, rag_result_count(out) - 1)->key,
-                                           err);
+            return db_set_next(out, after, rag_result_row(out, rag_result_count(out) - 1)->key,
+                               err);
         RAG_TRY(append_value(call, conn, db_column_slice(stmt, 0), db_column_slice(stmt, 1),
                              sqlite3_column_int64(stmt, 2), sqlite3_column_int64(stmt, 3), out,
                              err));

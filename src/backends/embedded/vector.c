@@ -740,7 +740,7 @@ static rag_status scan_slots(struct db_conn *conn, const char *name, sqlite3_int
         RAG_TRY_CLEANUP(append_scanned(conn, &space, stmt, what, &scratch, &floats, out, err));
         if (++count == limit)
             RAG_TRY_CLEANUP(db_set_next_number(
-                out, sqlite3_column_int64(stmt, 0) - space_first_slot(&space), err));
+                out, after, sqlite3_column_int64(stmt, 0) - space_first_slot(&space), err));
     }
 cleanup:
     buffer_free(&scratch);

@@ -591,6 +591,8 @@ static rag_status next_space(struct db_conn *conn, sqlite3_int64 *id, char *name
     RAG_TRY(db_step(conn, stmt, &found, err));
     *id = found ? sqlite3_column_int64(stmt, 0) : 0;
     (void)sqlite3_reset(stmt);
+    if (*id <= after) /* out of order only where it is damaged, and we would go in circles */
+        *id = 0;
     if (!*id)
         return RAG_OK;
     RAG_TRY(db_prepare(conn, SQL_SPACE_NAMES, &stmt, err));

@@ -388,7 +388,7 @@ static rag_status scan_rows(struct scan *s, const rag_call *call, rag_slice afte
             continue;
         RAG_TRY(append_scanned(s, stmt, out, err));
         if (++count == limit)
-            RAG_TRY(rag_result_set_next(out, db_column_slice(stmt, SCAN_ID), err));
+            RAG_TRY(db_set_next(out, after, db_column_slice(stmt, SCAN_ID), err));
     }
     return RAG_OK;
 }
