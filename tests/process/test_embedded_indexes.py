@@ -134,6 +134,33 @@ def test_cut_and_too_long(probe, store):
     assert_mended(probe, store, answers, "check", "--repair")
 
 
+def test_changed_while_it_is_mapped(probe, store):
+    """By a handle that stays open, which has read all of it: cut, overwritten in place, put right again."""
+    answers = search(probe, store)
+    file = named(store)["v"][0]
+    data = file.read_bytes()
+    probe.open(store, EXISTING)
+
+    def ask():
+        words = probe.ask("search", 0, "v", SEARCHES).split()
+        assert words[:4] == ["agree", str(SEARCHES * 10), "of", str(SEARCHES * 10)], words
+        return words[5]
+
+    assert ask() == answers["v"]
+    for length in (len(data) - 1, len(data) // 2, 4096, 1, 0):
+        os.truncate(file, length)
+        assert ask() == answers["v"], length
+        assert found_by_check(store) == {"vector.index_file"}, length
+    file.write_bytes(data)    # the same file, as cp does it
+    assert ask() == answers["v"]
+    assert found_by_check(store) == set()
+    file.write_bytes(data[:4096] + bytes(len(data) - 4096))
+    assert ask() == answers["v"]
+    file.write_bytes(data)
+    assert ask() == answers["v"]
+    probe.finish()
+
+
 def exchange(one, other):
     aside = one.with_suffix(".aside")
     one.rename(aside)

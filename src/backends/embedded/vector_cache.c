@@ -1,9 +1,16 @@
 /* Mapped index files.
  *
- * A file is mapped once per handle and stays until the database names it no
- * more; it is never modified or truncated by anybody, only unlinked, so a mapping cannot fault for
- * reasons of ours. One mutex, held around opening and mapping too: two threads that need the same
- * file at the same moment would otherwise both do it. It is never held around SQLite. */
+ * A file is mapped once per handle and stays until the database names it no more. We never modify or
+ * truncate one, only unlink it, so a mapping cannot fault for reasons of ours. Somebody else may
+ * (cp over a store that is in use, truncate): reading past the new end would be SIGBUS, and blocks
+ * that were found right before are not compared again. So before each use the file is looked at, and
+ * one with another length or time of change than when it was mapped is opened anew, as if it had
+ * never been seen. Searches that are in it at that moment cannot be helped. Why not read it into
+ * memory, or copy blocks: each process would have its own copy of what all now share, and searching
+ * is bound by memory already.
+ *
+ * One mutex, held around opening and mapping too: two threads that need the same file at the same
+ * moment would otherwise both do it. It is never held around SQLite. */
 #include "vector_cache.h"
 
 #include <errno.h>
@@ -12,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "core/alloc.h"
 #include "core/os.h"
@@ -20,11 +28,14 @@ struct vector_cache_entry {
     struct vector_cache_entry *next;
     uint8_t uuid[VINDEX_UUID_SIZE];
     int64_t space;
+    char *path;
+    struct stat seen; /* when it was mapped */
     void *base;
     size_t length;
     vindex *index;
     unsigned holds;
-    int spoiled;
+    int spoiled; /* has a damaged block */
+    int changed; /* by somebody; kept for those that hold it only */
 };
 
 enum { LOCKS_KEPT_MAX = 64 };
@@ -64,6 +75,7 @@ static void entry_free(struct vector_cache_entry *entry)
     vindex_close(entry->index);
     if (entry->base)
         (void)munmap(entry->base, entry->length);
+    rag_free(entry->path);
     rag_free(entry);
 }
 
@@ -100,38 +112,38 @@ void vector_cache_release_locks(struct vector_cache *cache)
     (void)pthread_mutex_unlock(&cache->mutex);
 }
 
-static rag_status map_file(const char *path, const struct vector_index_row *row,
-                           struct vector_cache_entry *entry, rag_error *err)
+static rag_status map_file(const struct vector_index_row *row, struct vector_cache_entry *entry,
+                           rag_error *err)
 {
     int fd;
-    struct stat st;
-    RAG_TRY(os_open(path, O_RDONLY, &fd, err));
+    RAG_TRY(os_open(entry->path, O_RDONLY, &fd, err));
     rag_status status = RAG_OK;
-    if (os_calls.fstat(fd, &st) != 0) {
-        status = rag_fail_errno(err, errno, "look at %s", path);
-    } else if (st.st_size != row->length || row->length <= 0) {
-        status = rag_fail(err, RAG_E_CORRUPT, "%s has %lld bytes, not %lld", path,
-                          (long long)st.st_size, (long long)row->length);
+    if (os_calls.fstat(fd, &entry->seen) != 0) {
+        status = rag_fail_errno(err, errno, "look at %s", entry->path);
+    } else if (entry->seen.st_size != row->length || row->length <= 0) {
+        status = rag_fail(err, RAG_E_CORRUPT, "%s has %lld bytes, not %lld", entry->path,
+                          (long long)entry->seen.st_size, (long long)row->length);
     } else {
         entry->length = (size_t)row->length;
         entry->base = os_calls.mmap(NULL, entry->length, PROT_READ, MAP_SHARED, fd, 0);
         if (entry->base == MAP_FAILED) {
             entry->base = NULL;
-            status = rag_fail_errno(err, errno, "map %s", path);
+            status = rag_fail_errno(err, errno, "map %s", entry->path);
         }
     }
     os_close(fd);
     return status;
 }
 
-static rag_status check_identity(const char *path, const struct vector_index_row *row,
+static rag_status check_identity(const struct vector_index_row *row,
                                  const struct vector_cache_entry *entry, rag_error *err)
 {
     vindex_info info;
     vindex_get_info(entry->index, &info);
     if (memcmp(info.uuid, row->uuid, sizeof info.uuid) != 0 ||
         info.checksum != (uint64_t)row->checksum || info.covered != (uint64_t)row->token)
-        return rag_fail(err, RAG_E_CORRUPT, "%s is not the index that the store names", path);
+        return rag_fail(err, RAG_E_CORRUPT, "%s is not the index that the store names",
+                        entry->path);
     return RAG_OK;
 }
 
@@ -139,34 +151,54 @@ static rag_status load(const char *directory, const struct vector_index_row *row
                        struct vector_cache_entry *entry, rag_error *err)
 {
     char name[VECTOR_INDEX_NAME_MAX];
+    memcpy(entry->uuid, row->uuid, sizeof entry->uuid);
+    entry->space = row->space;
     vector_index_file_name(row->uuid, name);
-    char *path = os_join(directory, name);
-    if (!path)
+    entry->path = os_join(directory, name);
+    if (!entry->path)
         return rag_fail_memory(err);
-    rag_status status = map_file(path, row, entry, err);
-    if (status == RAG_OK)
-        status = vindex_open_mem(entry->base, entry->length, 1, &entry->index, err);
-    if (status == RAG_OK)
-        status = check_identity(path, row, entry, err);
-    rag_free(path);
-    return status;
+    RAG_TRY(map_file(row, entry, err));
+    RAG_TRY(vindex_open_mem(entry->base, entry->length, 1, &entry->index, err));
+    return check_identity(row, entry, err);
+}
+
+/* One that is gone, or has another file in its place, is as it was: nobody reaches it any more. */
+static int is_changed(const struct vector_cache_entry *entry)
+{
+    const struct stat *was = &entry->seen;
+    struct stat now;
+    if (os_calls.stat(entry->path, &now) != 0 || now.st_dev != was->st_dev ||
+        now.st_ino != was->st_ino)
+        return 0;
+    return now.st_size != was->st_size || now.st_mtim.tv_sec != was->st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
+}
+
+/* The entry of `uuid` that can be used; NULL when there is none. */
+static struct vector_cache_entry *find(const struct vector_cache *cache,
+                                       const uint8_t uuid[VINDEX_UUID_SIZE])
+{
+    struct vector_cache_entry *entry = cache->entries;
+    while (entry && (entry->changed || memcmp(entry->uuid, uuid, VINDEX_UUID_SIZE) != 0))
+        entry = entry->next;
+    if (entry && is_changed(entry)) {
+        entry->changed = 1;
+        entry = NULL;
+    }
+    return entry;
 }
 
 static rag_status find_or_load(struct vector_cache *cache, const char *directory,
                                const struct vector_index_row *row, struct vector_cache_entry **out,
                                rag_error *err)
 {
-    struct vector_cache_entry *entry = cache->entries;
-    while (entry && memcmp(entry->uuid, row->uuid, sizeof entry->uuid) != 0)
-        entry = entry->next;
+    struct vector_cache_entry *entry = find(cache, row->uuid);
     if (entry && entry->spoiled)
         return rag_fail(err, RAG_E_CORRUPT, "an index file was found damaged before");
     if (!entry) {
         entry = rag_alloc_zeroed(1, sizeof *entry);
         if (!entry)
             return rag_fail_memory(err);
-        memcpy(entry->uuid, row->uuid, sizeof entry->uuid);
-        entry->space = row->space;
         const rag_status status = load(directory, row, entry, err);
         if (status != RAG_OK) {
             entry_free(entry);
@@ -224,7 +256,8 @@ void vector_cache_keep_only(struct vector_cache *cache, int64_t space,
     struct vector_cache_entry **link = &cache->entries;
     while (*link) {
         struct vector_cache_entry *entry = *link;
-        if (entry->space == space && !entry->holds && !is_among(entry->uuid, rows, n)) {
+        if (entry->space == space && !entry->holds &&
+            (entry->changed || !is_among(entry->uuid, rows, n))) {
             *link = entry->next;
             entry_free(entry);
         } else {

@@ -22,7 +22,7 @@ void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE], char name[VECT
 struct vector_cache *vector_cache_new(void); /* NULL: out of memory */
 void vector_cache_free(void *memory);        /* a vector_cache of which nothing is held */
 
-/* The mapped file of `row`, held until released. RAG_E_NOT_FOUND, RAG_E_CORRUPT, RAG_E_VERSION:
+/* The mapped file of `row`, as it is now, held until released. RAG_E_NOT_FOUND, RAG_E_CORRUPT, RAG_E_VERSION:
  * it cannot serve; the rows must be searched without it. */
 rag_status vector_cache_acquire(struct vector_cache *cache, const char *directory,
                                 const struct vector_index_row *row, struct vector_cache_entry **out,
@@ -33,7 +33,7 @@ void vector_cache_release(struct vector_cache *cache, struct vector_cache_entry 
 /* A search found a damaged block: the file is not used again by this handle. */
 void vector_cache_spoil(struct vector_cache *cache, struct vector_cache_entry *entry);
 
-/* Unmap what belongs to `space`, is not held, and is not among the n rows. */
+/* Unmap what belongs to `space`, is not held, and is not among the n rows or was changed since. */
 void vector_cache_keep_only(struct vector_cache *cache, int64_t space,
                             const struct vector_index_row *rows, size_t n);
 
