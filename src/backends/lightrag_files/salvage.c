@@ -16,18 +16,18 @@ rag_status salvage_fill(void *ctx, void *data, size_t size, size_t *got, rag_err
 {
     struct salvage_region *r = ctx;
     const uint64_t left = r->end > r->offset ? r->end - r->offset : 0;
-    size_t n = 0;
+    size_t have = 0, n = 1;
     *got = 0;
     if (size > r->piece)
         size = r->piece;
     if (size > left)
         size = (size_t)left;
     r->piece *= r->piece < LIMIT_READ_WINDOW_BYTES ? 2 : 1;
-    if (!size)
-        return RAG_OK;
-    RAG_TRY(r->input->read_at(r->input->ctx, r->offset, data, size, &n, err));
-    r->offset += n;
-    *got = n;
+    for (; have < size && n; have += n)
+        RAG_TRY(r->input->read_at(r->input->ctx, r->offset + have, (char *)data + have, size - have,
+                                  &n, err));
+    r->offset += have;
+    *got = have;
     return RAG_OK;
 }
 

@@ -16,7 +16,8 @@ struct salvage_region {
 #define SALVAGE_REGION(input, from, to) { (input), (from), (to), 4096 }
 #define SALVAGE_TO_THE_END UINT64_MAX
 
-/* A json_fill_fn; ctx is a struct salvage_region. */
+/* A json_fill_fn; ctx is a struct salvage_region. Pieces are full ones however little a read gives:
+ * where expat says that a fault is depends on where pieces end. */
 rag_status salvage_fill(void *ctx, void *data, size_t size, size_t *got, rag_error *err);
 
 /* A window that moves over a file. */
