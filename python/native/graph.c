@@ -116,7 +116,8 @@ static PyObject *graph_get_nodes(PyObject *object, PyObject *args, PyObject *kwa
 
 static PyObject *graph_degrees(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    return read_nodes(object, args, kwargs, "O|$" CALL_FORMAT ":graph_degrees", 0, row_degree);
+    return read_nodes(object, args, kwargs, "O|$" CALL_FORMAT ":graph_degrees", RAG_GRAPH_DEGREES,
+                      row_degree);
 }
 
 /* ---- reading by pair ------------------------------------------------------------------------------------ */
@@ -157,8 +158,8 @@ static PyObject *graph_get_edges(PyObject *object, PyObject *args, PyObject *kwa
 
 static PyObject *graph_edge_degrees(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    return read_edges(object, args, kwargs, "O|$" CALL_FORMAT ":graph_edge_degrees", 0,
-                      row_edge_degree);
+    return read_edges(object, args, kwargs, "O|$" CALL_FORMAT ":graph_edge_degrees",
+                      RAG_GRAPH_DEGREES, row_edge_degree);
 }
 
 static PyObject *graph_delete_edges(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -256,8 +257,9 @@ static PyObject *graph_node_edges(PyObject *object, PyObject *args, PyObject *kw
 typedef rag_status (*scan_call)(rag_store *store, const rag_context *ctx, rag_slice after,
                                 size_t limit, unsigned what, rag_result **out, rag_error *err);
 
+/* `what` beside the values, which the caller may leave out. */
 static PyObject *scan(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
-                      scan_call function, row_object make)
+                      scan_call function, unsigned what, row_object make)
 {
     static const char *const names[] = { "after", "limit", "values", CALL_NAMES };
     store_object *self = (store_object *)object;
@@ -269,8 +271,8 @@ static PyObject *scan(PyObject *object, PyObject *args, PyObject *kwargs, const 
                         CALL_ARGUMENTS(&c)) ||
         !page_take(&page) || !call_begin(&c, self))
         return NULL;
-    CALL(&c, function(self->store, &c.ctx, page.after, page.limit, values ? RAG_GRAPH_VALUES : 0,
-                      &result, &c.err));
+    what |= values ? RAG_GRAPH_VALUES : 0;
+    CALL(&c, function(self->store, &c.ctx, page.after, page.limit, what, &result, &c.err));
     PyObject *answer = call_end(&c) ? answer_page(self->state, result, make) : NULL;
     rag_result_free(result);
     return answer;
@@ -279,13 +281,13 @@ static PyObject *scan(PyObject *object, PyObject *args, PyObject *kwargs, const 
 static PyObject *graph_scan_nodes(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     return scan(object, args, kwargs, "|" PAGE_FORMAT "$p" CALL_FORMAT ":graph_scan_nodes",
-                rag_graph_scan_nodes, row_ranked_value);
+                rag_graph_scan_nodes, RAG_GRAPH_DEGREES, row_ranked_value);
 }
 
 static PyObject *graph_scan_edges(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     return scan(object, args, kwargs, "|" PAGE_FORMAT "$p" CALL_FORMAT ":graph_scan_edges",
-                rag_graph_scan_edges, row_edge);
+                rag_graph_scan_edges, 0, row_edge);
 }
 
 static PyObject *graph_count(PyObject *object, PyObject *args, PyObject *kwargs)
