@@ -32,7 +32,7 @@ assert len(DEVIATIONS) <= 5
 SEEDS = [int(os.environ["RAGSTORE_SEED"])] if "RAGSTORE_SEED" in os.environ else [1, 2, 3]
 STEPS = 400
 NAMES = ["a", "A", "b", "Alice", "alice", "a b", " a", "a ", "O'Brien", 'say "hi"', "back\\slash", "a:b:c",
-         "a<SEP>b", "x/y/../z", "50%", "under_score", "*", "?", "#", "é", "e\u0301", "Ω", "東京", "шляпа", "👩‍👩‍👧", 
+         "a<SEP>b", "x/y/../z", "50%", "under_score", "*", "?", "#", "é", "e\u0301", "Ω", "東京", "шляпа", "👩‍👩‍👧",
          "\U0001f600", "שלום", "null",
          "true", "0", "-1", "1e5", "a" * 300, "ü" * 255, "$set", "a.b", "{}", "[]", "<node>&amp;", "--",
          "; DROP TABLE kv", "İstanbul", "ß", "SS"]
