@@ -1,6 +1,8 @@
 /* See disk.h.
  *
- * The recorder stands in os_calls and calls on to what was there before, but for syncs. It keeps a
+ * The recorder stands in os_calls and calls on to what was there before, but for syncs. Of several
+ * processes each puts its calls into a log that all share (calls.h), and the parent notes them when
+ * they have ended; of one they are noted at once. It keeps a
  * name space of its own (nodes: files and directories, with the entries of directories as they are
  * now) to know which node a path or a descriptor means, and a log of what was done to nodes. A cut
  * walks the log from the start: what a sync covers goes into the sure content of its node, the rest
@@ -18,10 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "core/os.h"
 
 enum { SECTOR = 512, DESCRIPTORS_MAX = 4096, NAME_BYTES = 256, PATH_BYTES = 4096 };
-enum { NOTHING = -1, ROOT = 0 };
+enum { NOTHING = -1, ROOT = 0, FRAME_HEAD = 24 };
 
 /* ---- growing arrays ---------------------------------------------------------------------------- */
 
@@ -165,6 +168,11 @@ struct op {
     char *name, *old; /* entry that is set; entry that goes (ACT_MOVE) */
     int target;       /* node of the entry; NOTHING: removed */
     int old_node;     /* directory of `old` */
+    int process;
+};
+
+struct marks {
+    size_t *places, count, capacity;
 };
 
 struct disk {
@@ -175,7 +183,10 @@ struct disk {
     size_t node_count, node_capacity;
     struct op *ops;
     size_t op_count, op_capacity;
-    int descriptors[DESCRIPTORS_MAX];
+    int descriptors[DISK_PROCESSES][DESCRIPTORS_MAX];
+    struct marks marks[DISK_PROCESSES];
+    struct call_log *log; /* several processes: what they do until it is noted; NULL: one */
+    int process;          /* who does what is noted */
 };
 
 static struct disk *recording;
@@ -194,6 +205,7 @@ static int add_node(struct disk *d, int is_directory, const char *name)
 static void add_op(struct disk *d, struct op op)
 {
     d->ops = grown(d->ops, d->op_count, &d->op_capacity, sizeof *d->ops);
+    op.process = d->process;
     d->ops[d->op_count++] = op;
 }
 
@@ -264,12 +276,12 @@ static int find_place(const struct disk *d, const char *path, struct place *out)
     return out->name[0] != 0;
 }
 
-static int node_of_path(const struct disk *d, const char *path)
+static int node_of_path(const struct disk *d, int process, const char *path)
 {
     struct place place;
     const int fd = strncmp(path, "/proc/self/fd/", 14) == 0 ? (int)strtol(path + 14, NULL, 10) : -1;
     if (fd >= 0)
-        return fd < DESCRIPTORS_MAX ? d->descriptors[fd] : NOTHING;
+        return fd < DESCRIPTORS_MAX ? d->descriptors[process][fd] : NOTHING;
     if (strcmp(path, d->root) == 0)
         return ROOT;
     if (!find_place(d, path, &place))
@@ -277,9 +289,9 @@ static int node_of_path(const struct disk *d, const char *path)
     return names_get(&d->nodes[place.directory].now, place.name);
 }
 
-static int node_of(const struct disk *d, int fd)
+static int node_of(const struct disk *d, int process, int fd)
 {
-    return fd >= 0 && fd < DESCRIPTORS_MAX ? d->descriptors[fd] : NOTHING;
+    return fd >= 0 && fd < DESCRIPTORS_MAX ? d->descriptors[process][fd] : NOTHING;
 }
 
 static void set_name(struct disk *d, const struct place *place, int node)
@@ -303,82 +315,30 @@ static void log_write(struct disk *d, int node, size_t at, const void *data, siz
     add_op(d, (struct op){ .act = ACT_WRITE, .node = node, .at = at, .len = len, .data = copy });
 }
 
-/* ---- in the place of system calls --------------------------------------------------------------------- */
+/* ---- what a call does to the disk ---------------------------------------------------------------------- */
 
-static int on_open(const char *path, int flags, mode_t mode)
+static void note_open(struct disk *d, const struct call *c)
 {
-    struct disk *d = recording;
-    const int fd = d->real.open(path, flags, mode);
-    const int code = errno;
-    if (fd >= DESCRIPTORS_MAX)
+    struct place place;
+    int node = node_of_path(d, c->process, c->path);
+    if (c->fd >= DESCRIPTORS_MAX)
         die("too many descriptors");
-    if (fd >= 0) {
-        struct place place;
-        int node = node_of_path(d, path);
-        if (node == NOTHING && find_place(d, path, &place)) {
-            node = add_node(d, 0, place.name);
-            set_name(d, &place, node);
-        } else if (node != NOTHING && (flags & O_TRUNC)) {
-            log_truncate(d, node, 0);
-        }
-        d->descriptors[fd] = node;
+    if (node == NOTHING && find_place(d, c->path, &place)) {
+        node = add_node(d, 0, place.name);
+        set_name(d, &place, node);
+    } else if (node != NOTHING && (c->flags & O_TRUNC)) {
+        log_truncate(d, node, 0);
     }
-    errno = code;
-    return fd;
+    d->descriptors[c->process][c->fd] = node;
 }
 
-static int on_close(int fd)
+static void note_rename(struct disk *d, const struct call *c)
 {
-    if (fd >= 0 && fd < DESCRIPTORS_MAX)
-        recording->descriptors[fd] = NOTHING;
-    return recording->real.close(fd);
-}
-
-static ssize_t on_write(int fd, const void *data, size_t len)
-{
-    struct disk *d = recording;
-    const int node = node_of(d, fd);
-    const off_t at = node == NOTHING ? 0 : lseek(fd, 0, SEEK_CUR);
-    const ssize_t n = d->real.write(fd, data, len);
-    if (n > 0 && node != NOTHING)
-        log_write(d, node, (size_t)at, data, (size_t)n);
-    return n;
-}
-
-static ssize_t on_pwrite(int fd, const void *data, size_t len, off_t offset)
-{
-    struct disk *d = recording;
-    const ssize_t n = d->real.pwrite(fd, data, len, offset);
-    if (n > 0 && node_of(d, fd) != NOTHING)
-        log_write(d, node_of(d, fd), (size_t)offset, data, (size_t)n);
-    return n;
-}
-
-static int on_ftruncate(int fd, off_t len)
-{
-    struct disk *d = recording;
-    const int result = d->real.ftruncate(fd, len);
-    if (result == 0 && node_of(d, fd) != NOTHING)
-        log_truncate(d, node_of(d, fd), (size_t)len);
-    return result;
-}
-
-static int on_sync(int fd)
-{
-    if (node_of(recording, fd) != NOTHING)
-        add_op(recording, (struct op){ .act = ACT_SYNC, .node = node_of(recording, fd) });
-    return 0;
-}
-
-static int on_rename(const char *from, const char *to)
-{
-    struct disk *d = recording;
     struct place a, b;
-    const int node = node_of_path(d, from);
-    const int result = d->real.rename(from, to);
-    if (result != 0 || node == NOTHING)
-        return result;
-    if (!find_place(d, from, &a) || !find_place(d, to, &b))
+    const int node = node_of_path(d, c->process, c->path);
+    if (node == NOTHING)
+        return;
+    if (!find_place(d, c->path, &a) || !find_place(d, c->other, &b))
         die("a rename out of the directory");
     names_set(&d->nodes[a.directory].now, a.name, NOTHING);
     names_set(&d->nodes[b.directory].now, b.name, node);
@@ -388,51 +348,193 @@ static int on_rename(const char *from, const char *to)
                            .target = node,
                            .old_node = a.directory,
                            .old = copy_text(a.name) });
+}
+
+static void note_link(struct disk *d, const struct call *c)
+{
+    struct place place;
+    const int node = node_of_path(d, c->process, c->path);
+    if (node != NOTHING && find_place(d, c->other, &place))
+        set_name(d, &place, node);
+}
+
+static void note_remove(struct disk *d, const struct call *c)
+{
+    struct place place;
+    if (find_place(d, c->path, &place) &&
+        names_get(&d->nodes[place.directory].now, place.name) != NOTHING)
+        set_name(d, &place, NOTHING);
+}
+
+static void note_mkdir(struct disk *d, const struct call *c)
+{
+    struct place place;
+    if (find_place(d, c->path, &place))
+        set_name(d, &place, add_node(d, 1, place.name));
+}
+
+static void note_mark(struct disk *d, int process)
+{
+    struct marks *marks = &d->marks[process];
+    marks->places = grown(marks->places, marks->count, &marks->capacity, sizeof *marks->places);
+    marks->places[marks->count++] = d->op_count;
+}
+
+/* A call that succeeded. */
+static void note(struct disk *d, const struct call *c)
+{
+    const int node = node_of(d, c->process, c->fd);
+    d->process = c->process;
+    switch (c->kind) {
+    case CALL_OPEN: note_open(d, c); break;
+    case CALL_CLOSE:
+        if (c->fd >= 0 && c->fd < DESCRIPTORS_MAX)
+            d->descriptors[c->process][c->fd] = NOTHING;
+        break;
+    case CALL_WRITE:
+        if (node != NOTHING)
+            log_write(d, node, c->at, c->data, c->len);
+        break;
+    case CALL_TRUNCATE:
+        if (node != NOTHING)
+            log_truncate(d, node, c->at);
+        break;
+    case CALL_SYNC:
+        if (node != NOTHING)
+            add_op(d, (struct op){ .act = ACT_SYNC, .node = node });
+        break;
+    case CALL_RENAME: note_rename(d, c); break;
+    case CALL_LINK: note_link(d, c); break;
+    case CALL_REMOVE: note_remove(d, c); break;
+    case CALL_MKDIR: note_mkdir(d, c); break;
+    case CALL_MARK: note_mark(d, c->process); break;
+    }
+}
+
+/* ---- in the place of system calls --------------------------------------------------------------------- */
+
+static struct disk *begin_call(void)
+{
+    if (recording->log)
+        call_log_lock(recording->log);
+    return recording;
+}
+
+/* `c` NULL: it failed, or is of no interest. */
+static void end_call(struct disk *d, struct call *c)
+{
+    const int code = errno;
+    if (c && d->log) {
+        c->process = d->process;
+        call_log_add(d->log, c);
+    } else if (c) {
+        note(d, c);
+    }
+    if (d->log)
+        call_log_unlock(d->log);
+    errno = code;
+}
+
+static int on_open(const char *path, int flags, mode_t mode)
+{
+    struct disk *d = begin_call();
+    const int fd = d->real.open(path, flags, mode);
+    struct call c = { .kind = CALL_OPEN, .fd = fd, .flags = flags, .path = path };
+    end_call(d, fd >= 0 ? &c : NULL);
+    return fd;
+}
+
+static int on_close(int fd)
+{
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_CLOSE, .fd = fd };
+    const int result = d->real.close(fd);
+    end_call(d, &c);
+    return result;
+}
+
+static ssize_t on_write(int fd, const void *data, size_t len)
+{
+    struct disk *d = begin_call();
+    const off_t at = lseek(fd, 0, SEEK_CUR); /* fails for what is no file, and is not used then */
+    const ssize_t n = d->real.write(fd, data, len);
+    struct call c = {
+        .kind = CALL_WRITE, .fd = fd, .at = (size_t)at, .data = data, .len = (size_t)n
+    };
+    end_call(d, n > 0 && at >= 0 ? &c : NULL);
+    return n;
+}
+
+static ssize_t on_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    struct disk *d = begin_call();
+    const ssize_t n = d->real.pwrite(fd, data, len, offset);
+    struct call c = {
+        .kind = CALL_WRITE, .fd = fd, .at = (size_t)offset, .data = data, .len = (size_t)n
+    };
+    end_call(d, n > 0 ? &c : NULL);
+    return n;
+}
+
+static int on_ftruncate(int fd, off_t len)
+{
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_TRUNCATE, .fd = fd, .at = (size_t)len };
+    const int result = d->real.ftruncate(fd, len);
+    end_call(d, result == 0 ? &c : NULL);
+    return result;
+}
+
+static int on_sync(int fd)
+{
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_SYNC, .fd = fd };
+    end_call(d, &c);
     return 0;
+}
+
+static int on_rename(const char *from, const char *to)
+{
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_RENAME, .fd = -1, .path = from, .other = to };
+    const int result = d->real.rename(from, to);
+    end_call(d, result == 0 ? &c : NULL);
+    return result;
 }
 
 static int on_link(const char *from, const char *to)
 {
-    struct disk *d = recording;
-    struct place place;
-    const int node = node_of_path(d, from);
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_LINK, .fd = -1, .path = from, .other = to };
     const int result = d->real.link(from, to);
-    if (result == 0 && node != NOTHING && find_place(d, to, &place))
-        set_name(d, &place, node);
-    return result;
-}
-
-static int gone(int result, const char *path)
-{
-    struct disk *d = recording;
-    struct place place;
-    if (result == 0 && find_place(d, path, &place) &&
-        names_get(&d->nodes[place.directory].now, place.name) != NOTHING)
-        set_name(d, &place, NOTHING);
+    end_call(d, result == 0 ? &c : NULL);
     return result;
 }
 
 static int on_unlink(const char *path)
 {
-    const int result = recording->real.unlink(path), code = errno;
-    (void)gone(result, path);
-    errno = code;
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_REMOVE, .fd = -1, .path = path };
+    const int result = d->real.unlink(path);
+    end_call(d, result == 0 ? &c : NULL);
     return result;
 }
 
 static int on_rmdir(const char *path)
 {
-    return gone(recording->real.rmdir(path), path);
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_REMOVE, .fd = -1, .path = path };
+    const int result = d->real.rmdir(path);
+    end_call(d, result == 0 ? &c : NULL);
+    return result;
 }
 
 static int on_mkdir(const char *path, mode_t mode)
 {
-    struct disk *d = recording;
-    struct place place;
-    const int result = d->real.mkdir(path, mode), code = errno;
-    if (result == 0 && find_place(d, path, &place))
-        set_name(d, &place, add_node(d, 1, place.name));
-    errno = code;
+    struct disk *d = begin_call();
+    struct call c = { .kind = CALL_MKDIR, .fd = -1, .path = path };
+    const int result = d->real.mkdir(path, mode);
+    end_call(d, result == 0 ? &c : NULL);
     return result;
 }
 
@@ -443,8 +545,9 @@ struct disk *disk_record(const char *root)
     struct disk *d = must(calloc(1, sizeof *d));
     d->root = copy_text(root);
     d->root_len = strlen(root);
-    for (int i = 0; i < DESCRIPTORS_MAX; i++)
-        d->descriptors[i] = NOTHING;
+    for (int p = 0; p < DISK_PROCESSES; p++)
+        for (int i = 0; i < DESCRIPTORS_MAX; i++)
+            d->descriptors[p][i] = NOTHING;
     (void)add_node(d, 1, "");
     load_directory(d, ROOT, root);
     d->real = os_calls;
@@ -463,12 +566,39 @@ struct disk *disk_record(const char *root)
     return d;
 }
 
+struct disk *disk_record_processes(const char *root)
+{
+    struct disk *d = disk_record(root);
+    d->log = call_log_new();
+    return d;
+}
+
+void disk_be_process(struct disk *d, int process)
+{
+    d->process = process;
+}
+
+void disk_mark(struct disk *d)
+{
+    struct call c = { .kind = CALL_MARK, .fd = -1 };
+    end_call(begin_call(), &c);
+    (void)d;
+}
+
 void disk_stop(struct disk *d)
 {
     if (recording != d)
         return;
     os_calls = d->real;
     recording = NULL;
+    if (!d->log)
+        return;
+    struct call call;
+    size_t place = 0;
+    while (call_log_next(d->log, &place, &call))
+        note(d, &call);
+    call_log_free(d->log);
+    d->log = NULL;
 }
 
 void disk_free(struct disk *d)
@@ -487,6 +617,8 @@ void disk_free(struct disk *d)
         free(d->ops[i].name);
         free(d->ops[i].old);
     }
+    for (int p = 0; p < DISK_PROCESSES; p++)
+        free(d->marks[p].places);
     free(d->nodes);
     free(d->ops);
     free(d->root);
@@ -503,12 +635,35 @@ int disk_is_sync(const struct disk *d, size_t n)
     return d->ops[n].act == ACT_SYNC;
 }
 
+size_t disk_marks(const struct disk *d, int process)
+{
+    return d->marks[process].count;
+}
+
+size_t disk_mark_place(const struct disk *d, int process, size_t i)
+{
+    return d->marks[process].places[i];
+}
+
+int disk_is_commit(const struct disk *d, size_t n, int *process)
+{
+    static const unsigned char none[4] = { 0 };
+    const struct op *op = &d->ops[n];
+    const char *label = d->nodes[op->node].label;
+    const size_t len = strlen(label);
+    *process = op->process;
+    return op->act == ACT_WRITE && op->len == FRAME_HEAD && op->at && len > 4 &&
+           strcmp(label + len - 4, "-wal") == 0 && memcmp(op->data + 4, none, sizeof none) != 0;
+}
+
 void disk_describe(const struct disk *d, size_t n, char *out, size_t size)
 {
     const struct op *op = &d->ops[n];
     const char *label = d->nodes[op->node].label;
     switch (op->act) {
-    case ACT_WRITE: (void)snprintf(out, size, "write %s %zu at %zu", label, op->len, op->at); break;
+    case ACT_WRITE:
+        (void)snprintf(out, size, "write %s %zu at %zu by %d", label, op->len, op->at, op->process);
+        break;
     case ACT_TRUNCATE: (void)snprintf(out, size, "truncate %s to %zu", label, op->at); break;
     case ACT_NAME:
         (void)snprintf(out, size, "%s %s/%s", op->target == NOTHING ? "remove" : "make", label,
@@ -604,7 +759,6 @@ void disk_cut_free(struct disk_cut *cut)
  * frame. */
 static int continues(const struct disk_cut *cut, size_t i)
 {
-    enum { FRAME_HEAD = 24 };
     if (i == 0)
         return 0;
     const struct op *a = &cut->d->ops[cut->pending[i - 1]], *b = &cut->d->ops[cut->pending[i]];

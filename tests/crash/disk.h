@@ -7,7 +7,7 @@
  * directory (new, renamed, removed) are sure after an fsync of the directory only; until then each
  * of them happened or not, a rename as a whole. This is less than any file system in use promises.
  *
- * One disk at a time, one thread. While it records nothing is really synced. */
+ * One disk at a time; one thread, or processes of one each. While it records nothing is really synced. */
 #ifndef CRASH_DISK_H
 #define CRASH_DISK_H
 
@@ -17,9 +17,19 @@
 #include "rng.h"
 
 struct disk;
+enum { DISK_PROCESSES = 2 };
 
 /* Begin to record below `root`, an absolute path; what is there now counts as synced. */
 struct disk *disk_record(const char *root);
+/* The same of what up to DISK_PROCESSES children of fork() do, in the order in which they did it; it is
+ * known when they have ended and disk_stop() was called. Each child says once which one it is. */
+struct disk *disk_record_processes(const char *root);
+void disk_be_process(struct disk *d, int process);
+/* A place that this process wants to be found again. */
+void disk_mark(struct disk *d);
+size_t disk_marks(const struct disk *d, int process);
+/* Before which thing the i-th mark was set. */
+size_t disk_mark_place(const struct disk *d, int process, size_t i);
 /* Stop recording. The log stays until disk_free(). */
 void disk_stop(struct disk *d);
 void disk_free(struct disk *d);
@@ -28,6 +38,8 @@ void disk_free(struct disk *d);
 size_t disk_length(const struct disk *d);
 /* Whether the n-th is a sync of a file or directory. */
 int disk_is_sync(const struct disk *d, size_t n);
+/* Whether the n-th ends a commit: the head of a frame of a write-ahead log that says so; by whom. */
+int disk_is_commit(const struct disk *d, size_t n, int *process);
 /* "pwrite ragstore.db-wal 24 at 32" and so on. */
 void disk_describe(const struct disk *d, size_t n, char *out, size_t size);
 

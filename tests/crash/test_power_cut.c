@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -88,7 +90,7 @@ static void allowed(const struct life *life, size_t at, size_t *first, size_t *l
 {
     *first = *last = life->base;
     for (size_t i = 0; i < life->count; i++) {
-        if (life->ended[i] <= at)
+        if (life->ended[i] <= at && life->durable[i] > *first)
             *first = life->durable[i];
         if (life->begun[i] < at || life->ended[i] <= at)
             *last = life->base + i + 1;
@@ -347,6 +349,13 @@ static void publishing_exhaustively(void **state)
 
 /* ---- random ----------------------------------------------------------------------------------------------- */
 
+/* Of one store in two another page size than the default. */
+static void draw_page_size(struct rng *rng)
+{
+    static const unsigned sizes[] = { 0, 0, 8192, 65536 };
+    set_page_size(sizes[rng_below(rng, sizeof sizes / sizeof *sizes)]);
+}
+
 /* How the fates of a cut are drawn: mostly lost, mostly kept, by sectors, the first so many. */
 static void draw(struct rng *rng, size_t n, unsigned char *fates, double *keep)
 {
@@ -394,6 +403,7 @@ static void random_run(uint64_t seed)
     struct model *model = model_new();
     const unsigned lives = 1 + rng_below(&rng, LIVES);
     const int many = rng_below(&rng, 4) == 0;
+    draw_page_size(&rng);
     fresh_folders();
     size_t found = 0;
     for (unsigned number = 0; number < lives && found != SIZE_MAX; number++) {
@@ -428,9 +438,214 @@ static void random_cuts(void **state)
     cases = 0;
     for (unsigned long i = 0; i < runs; i++)
         random_run(seed + i);
+    set_page_size(0);
     print_message("%lu runs\n", runs);
     tally_print("random cuts", cases);
     tally_must_be_clean();
+}
+
+/* ---- two processes ---------------------------------------------------------------------------------------- */
+
+/* A step of a process. Between its marks in the log; where its last commit ended is its place in the
+ * order of all. */
+struct turn {
+    struct step step;
+    size_t begun, ended, place;
+    int process;
+};
+
+static unsigned long changes_of_turn; /* a commit after one of the other process */
+
+static void child(struct disk *disk, int process, const struct step *steps, size_t count, int ready,
+                  int go)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = NULL;
+    char byte = 0;
+    disk_be_process(disk, process);
+    rag_status status = try_open(store_path, 0, &store, &err);
+    if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
+        _exit(2);
+    for (size_t i = 0; i < count && status == RAG_OK; i++) {
+        disk_mark(disk);
+        status = step_do(store, steps[i], &err);
+        disk_mark(disk);
+    }
+    if (status != RAG_OK)
+        print_error("process %d: %s\n", process, err.message);
+    rag_store_close(store);
+    _exit(status != RAG_OK);
+}
+
+/* Both do their steps at once. */
+static void run_both(struct disk *disk, struct step steps[DISK_PROCESSES][STEPS_MAX], size_t count)
+{
+    int ready[2], go[2];
+    char bytes[DISK_PROCESSES];
+    pid_t pids[DISK_PROCESSES];
+    assert_true(pipe(ready) == 0 && pipe(go) == 0);
+    for (int p = 0; p < DISK_PROCESSES; p++) {
+        pids[p] = fork();
+        if (pids[p] == 0) {
+            (void)close(go[1]);
+            child(disk, p, steps[p], count, ready[1], go[0]);
+        }
+        assert_true(pids[p] > 0);
+    }
+    (void)close(ready[1]);
+    (void)close(go[0]);
+    for (int p = 0; p < DISK_PROCESSES; p++)
+        assert_int_equal(read(ready[0], &bytes[p], 1), 1);
+    (void)close(go[1]);
+    (void)close(ready[0]);
+    for (int p = 0; p < DISK_PROCESSES; p++) {
+        int status = 0;
+        assert_int_equal(waitpid(pids[p], &status, 0), pids[p]);
+        assert_int_equal(status, 0);
+    }
+}
+
+/* What did not commit changed nothing, and is left out; but a flush says that all before is durable. */
+static size_t find_turns(const struct disk *disk, struct step steps[DISK_PROCESSES][STEPS_MAX],
+                         size_t count, struct turn *out)
+{
+    size_t found = 0;
+    for (int p = 0; p < DISK_PROCESSES; p++) {
+        assert_int_equal(disk_marks(disk, p), 2 * count);
+        for (size_t i = 0; i < count; i++) {
+            struct turn turn = { .step = steps[p][i], .process = p };
+            int committed = 0, who;
+            turn.place = turn.begun = disk_mark_place(disk, p, 2 * i);
+            turn.ended = disk_mark_place(disk, p, 2 * i + 1);
+            for (size_t n = turn.begun; n < turn.ended; n++)
+                if (disk_is_commit(disk, n, &who) && who == p) {
+                    committed = 1;
+                    turn.place = n;
+                }
+            if (committed || turn.step.kind == STEP_FLUSH)
+                out[found++] = turn;
+        }
+    }
+    return found;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const size_t x = ((const struct turn *)a)->place, y = ((const struct turn *)b)->place;
+    return (x > y) - (x < y);
+}
+
+/* The model does what both did in the order of their commits, and ends where they did. */
+static void life_of_two(struct life *life, struct model *model, struct step steps[][STEPS_MAX],
+                        size_t count, const char *title)
+{
+    struct turn turns[DISK_PROCESSES * STEPS_MAX];
+    *life = (struct life){ .model = model, .base = model_count(model) };
+    (void)snprintf(store_path, sizeof store_path, "%s/store", here("disk"));
+    reboot();
+    life->disk = disk_record_processes(here("disk"));
+    run_both(life->disk, steps, count);
+    disk_stop(life->disk);
+    life->count = find_turns(life->disk, steps, count, turns);
+    assert_true(life->count <= STEPS_MAX);
+    qsort(turns, life->count, sizeof *turns, by_place);
+    for (size_t i = 0; i < life->count; i++) {
+        life->begun[i] = turns[i].place;
+        life->ended[i] = turns[i].ended;
+        model_add(model, turns[i].step);
+        life->durable[i] = model_durable(model, 0);
+        changes_of_turn += i && turns[i].process != turns[i - 1].process;
+    }
+    (void)model_must_hold(model, store_path, model_count(model), model_count(model), title);
+}
+
+/* Nothing of it is recorded: it is on the disk for sure. */
+static void base_of_two(struct model *model, uint64_t seed, int many)
+{
+    struct step base[BASE_MAX];
+    rag_error err = RAG_ERROR_INIT;
+    fresh_folders();
+    (void)snprintf(store_path, sizeof store_path, "%s/store", here("disk"));
+    const size_t n = steps_of_base(seed, many, base, BASE_MAX);
+    rag_store *store = must_open(store_path, 0);
+    for (size_t i = 0; i < n; i++) {
+        if (step_do(store, base[i], &err) != RAG_OK)
+            fail_msg("%s: %s", step_name(base[i].kind), err.message);
+        model_add(model, base[i]);
+    }
+    rag_store_close(store);
+}
+
+static void two_processes_exhaustively(void **state)
+{
+    (void)state;
+    struct step steps[DISK_PROCESSES][STEPS_MAX] = {
+        { { STEP_KV_PUT, 100 }, { STEP_FLUSH, 1 } },
+        { { STEP_NODES_PUT, 101 }, { STEP_FLUSH, 1 } },
+    };
+    tally_begin();
+    cases = wide_cuts = 0;
+    for (uint64_t i = 0; i < setting("RAGSTORE_CRASH_COMMITS", 2); i++) {
+        struct life life;
+        struct model *model = model_new();
+        base_of_two(model, i, 0);
+        life_of_two(&life, model, steps, 2, "two processes");
+        every_boundary(&life, "two processes");
+        disk_free(life.disk);
+        model_free(model);
+    }
+    finish("two processes");
+}
+
+static void random_run_of_two(uint64_t seed)
+{
+    char title[WHAT_BYTES];
+    struct rng rng = { seed };
+    struct model *model = model_new();
+    const unsigned lives = 1 + rng_below(&rng, LIVES);
+    draw_page_size(&rng);
+    base_of_two(model, rng_next(&rng), rng_below(&rng, 4) == 0);
+    size_t found = 0;
+    for (unsigned number = 0; number < lives && found != SIZE_MAX; number++) {
+        struct life life;
+        struct step steps[DISK_PROCESSES][STEPS_MAX];
+        const size_t count = 2 + rng_below(&rng, 12);
+        for (size_t i = 0; i < DISK_PROCESSES * count; i++) {
+            struct step *step = &steps[i % DISK_PROCESSES][i / DISK_PROCESSES];
+            do
+                *step = step_random(&rng);
+            while (step_is_own(step->kind));
+        }
+        (void)snprintf(title, sizeof title, "two processes, seed %llu, life %u",
+                       (unsigned long long)seed, number);
+        life_of_two(&life, model, steps, count, title);
+        for (unsigned i = 0; i < CUTS && found != SIZE_MAX; i++)
+            found = random_cut(&life, &rng, title);
+        disk_free(life.disk);
+        if (found == SIZE_MAX)
+            break;
+        model_cut(model, found);
+        remove_tree(here("disk"));
+        assert_int_equal(rename(here("cut"), here("disk")), 0);
+    }
+    model_free(model);
+}
+
+static void random_cuts_of_two_processes(void **state)
+{
+    (void)state;
+    const unsigned long seed = setting("RAGSTORE_TEST_SEED", 20251);
+    const unsigned long runs = setting("RAGSTORE_CRASH_RUNS", 25);
+    tally_begin();
+    cases = changes_of_turn = 0;
+    for (unsigned long i = 0; i < runs; i++)
+        random_run_of_two(seed + i);
+    set_page_size(0);
+    print_message("%lu runs; %lu commits followed one of the other process\n", runs,
+                  changes_of_turn);
+    tally_print("random cuts of two processes", cases);
+    tally_must_be_clean();
+    assert_true(changes_of_turn > runs);
 }
 
 int main(void)
@@ -439,7 +654,9 @@ int main(void)
         cmocka_unit_test(creation_exhaustively),
         cmocka_unit_test(up_to_three_commits_exhaustively),
         cmocka_unit_test(publishing_exhaustively),
+        cmocka_unit_test(two_processes_exhaustively),
         cmocka_unit_test(random_cuts),
+        cmocka_unit_test(random_cuts_of_two_processes),
     };
     os_calls.fsync = os_calls.fdatasync = no_sync;
     explain_failure = explain;

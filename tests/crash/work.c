@@ -491,12 +491,24 @@ rag_status step_do(rag_store *store, struct step step, rag_error *err)
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
+static unsigned new_page_size;
+
+void set_page_size(unsigned bytes)
+{
+    new_page_size = bytes;
+}
+
 rag_status try_open(const char *path, unsigned flags, rag_store **out, rag_error *err)
 {
+    char url[4096 + 64];
     rag_open_options options = RAG_OPEN_OPTIONS_INIT;
     options.flags = flags;
     options.config_file = "";
-    return rag_store_open(path, &options, NULL, out, err);
+    if (new_page_size && strcmp(path, "memory:") != 0)
+        (void)snprintf(url, sizeof url, "%s?page_size=%u", path, new_page_size);
+    else
+        (void)snprintf(url, sizeof url, "%s", path);
+    return rag_store_open(url, &options, NULL, out, err);
 }
 
 rag_store *must_open(const char *path, unsigned flags)

@@ -91,6 +91,8 @@ const char *model_hash(const struct model *m, size_t count);
 
 /* ---- stores ---------------------------------------------------------------------------------------- */
 
+/* Of the stores that are made from now on; 0: the default. */
+void set_page_size(unsigned bytes);
 /* Open without config file; the test fails when it cannot. */
 rag_store *must_open(const char *path, unsigned flags);
 rag_status try_open(const char *path, unsigned flags, rag_store **out, rag_error *err);
