@@ -3,7 +3,7 @@ BUILD := build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: all configure demo check test soak fuzz bench install format clean
+.PHONY: all configure demo python check test soak fuzz bench install format clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -15,6 +15,11 @@ configure:
 demo: all
 	@examples/demo.sh $(BUILD)/ragstore
 
+# the Python package: a wheel and an sdist in build/python/
+python:
+	@scripts/bootstrap python
+	@scripts/make-wheel
+
 # the usual round before a commit: unit, conformance, headers, style, fuzz corpora, clang-tidy; 4 minutes at most
 check:
 	@scripts/bootstrap test
@@ -23,6 +28,7 @@ check:
 # everything: also crashes, the command, processes, LightRAG itself, sanitizers, a short round of fuzzing
 test:
 	@scripts/bootstrap test
+	@scripts/bootstrap python
 	@scripts/run-tests all
 
 # crashes at length: power cuts, failing calls, kills, the storm; for hours; what it prints goes into docs/testing.md

@@ -101,6 +101,32 @@ static PyObject *row_hit(reading *r, const rag_row *row)
     return NULL;
 }
 
+/* The same with the payload as it is, beside what the row says. */
+
+static PyObject *row_apart(reading *r, const rag_row *row)
+{
+    if (!row->found)
+        return Py_NewRef(Py_None);
+    PyObject *pair = row_pair(r, row);
+    PyObject *answer = NULL;
+    if (pair)
+        answer = Py_BuildValue("(OOL)", PyTuple_GetItem(pair, 0), PyTuple_GetItem(pair, 1),
+                               (long long)row->created_at);
+    Py_XDECREF(pair);
+    return answer;
+}
+
+static PyObject *row_hit_apart(reading *r, const rag_row *row)
+{
+    PyObject *pair = row_pair(r, row);
+    PyObject *answer = NULL;
+    if (pair)
+        answer = Py_BuildValue("(OOLd)", PyTuple_GetItem(pair, 0), PyTuple_GetItem(pair, 1),
+                               (long long)row->created_at, row->score);
+    Py_XDECREF(pair);
+    return answer;
+}
+
 static PyObject *row_found(reading *r, const rag_row *row)
 {
     (void)r;
@@ -134,47 +160,55 @@ cleanup:
     return answer;
 }
 
-/* Rows by id, answered by `make`, or with their vectors as well. */
-static PyObject *get_rows(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
-                          int with_vectors)
+static PyObject *vector_get(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = { "name", "ids", CALL_NAMES };
+    static const char *const names[] = { "name", "ids", "apart", CALL_NAMES };
     store_object *self = (store_object *)object;
     call c = CALL_INIT;
     const char *name;
     PyObject *ids, *answer = NULL;
+    int apart = 0;
     text_list list = TEXT_LIST_INIT;
     rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, format, names, &name, &ids, CALL_ARGUMENTS(&c)) ||
+    if (!take_arguments(args, kwargs, "sO|$p" CALL_FORMAT ":vector_get", names, &name, &ids, &apart,
+                        CALL_ARGUMENTS(&c)) ||
         !texts_take(ids, "ids", &list) || !call_begin(&c, self))
         goto cleanup;
     CALL(&c, rag_vector_get_many(self->store, &c.ctx, name, list.slices, list.count,
-                                 with_vectors ? RAG_VECTOR_VECTORS : RAG_VECTOR_VALUES, &result,
-                                 &c.err));
-    if (!call_end(&c))
-        goto cleanup;
-    answer = answer_list(self->state, result, with_vectors ? row_found : row_payload);
-    if (with_vectors && answer) {
-        PyObject *known = answer;
-        PyObject *matrix = matrix_of(self->state, result);
-        answer = matrix ? PyTuple_Pack(2, known, matrix) : NULL;
-        Py_DECREF(known);
-        Py_XDECREF(matrix);
-    }
+                                 RAG_VECTOR_VALUES, &result, &c.err));
+    if (call_end(&c))
+        answer = answer_list(self->state, result, apart ? row_apart : row_payload);
 cleanup:
     rag_result_free(result);
     texts_drop(&list);
     return answer;
 }
 
-static PyObject *vector_get(PyObject *object, PyObject *args, PyObject *kwargs)
-{
-    return get_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_get", 0);
-}
-
 static PyObject *vector_get_vectors(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    return get_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_get_vectors", 1);
+    static const char *const names[] = { "name", "ids", CALL_NAMES };
+    store_object *self = (store_object *)object;
+    call c = CALL_INIT;
+    const char *name;
+    PyObject *ids, *known = NULL, *matrix = NULL, *answer = NULL;
+    text_list list = TEXT_LIST_INIT;
+    rag_result *result = NULL;
+    if (!take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":vector_get_vectors", names, &name, &ids,
+                        CALL_ARGUMENTS(&c)) ||
+        !texts_take(ids, "ids", &list) || !call_begin(&c, self))
+        goto cleanup;
+    CALL(&c, rag_vector_get_many(self->store, &c.ctx, name, list.slices, list.count,
+                                 RAG_VECTOR_VECTORS, &result, &c.err));
+    if (call_end(&c))
+        known = answer_list(self->state, result, row_found);
+    matrix = known ? matrix_of(self->state, result) : NULL;
+    answer = matrix ? PyTuple_Pack(2, known, matrix) : NULL;
+cleanup:
+    Py_XDECREF(known);
+    Py_XDECREF(matrix);
+    rag_result_free(result);
+    texts_drop(&list);
+    return answer;
 }
 
 typedef rag_status (*delete_call)(rag_store *store, const rag_context *ctx, const char *name,
@@ -219,18 +253,18 @@ static PyObject *vector_delete_named(PyObject *object, PyObject *args, PyObject 
 
 static PyObject *vector_search(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = { "name",  "vector", "top_k",   "min_score",
-                                         "exact", "values", CALL_NAMES };
+    static const char *const names[] = { "name",  "vector", "top_k", "min_score",
+                                         "exact", "values", "apart", CALL_NAMES };
     store_object *self = (store_object *)object;
     call c = CALL_INIT;
     const char *name;
     PyObject *vector, *answer = NULL;
     Py_ssize_t top_k = 10;
-    int values = 1;
+    int values = 1, apart = 0;
     vectors v = VECTORS_INIT;
     rag_vector_query query = RAG_VECTOR_QUERY_INIT;
     rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "sO|n$dpp" CALL_FORMAT ":vector_search", names, &name,
+    if (!take_arguments(args, kwargs, "sO|n$dppp" CALL_FORMAT ":vector_search", names, &name,
                         &vector, &top_k, &query.min_score, &query.exact, &values,
                         CALL_ARGUMENTS(&c)) ||
         !take_size(top_k, "top_k") || !vectors_take_one(vector, &v) || !call_begin(&c, self))
@@ -241,16 +275,17 @@ static PyObject *vector_search(PyObject *object, PyObject *args, PyObject *kwarg
     query.what = values ? RAG_VECTOR_VALUES : 0;
     CALL(&c, rag_vector_search(self->store, &c.ctx, name, &query, &result, &c.err));
     if (call_end(&c))
-        answer = answer_list(self->state, result, row_hit);
+        answer = answer_list(self->state, result, apart ? row_hit_apart : row_hit);
 cleanup:
     rag_result_free(result);
     vectors_drop(&v);
     return answer;
 }
 
-static PyObject *scan_answer(native_state *state, const rag_result *result, int with_vectors)
+static PyObject *scan_answer(native_state *state, const rag_result *result, int with_vectors,
+                             row_object make)
 {
-    PyObject *rows = answer_list(state, result, row_payload);
+    PyObject *rows = answer_list(state, result, make);
     PyObject *matrix = !rows ? NULL : with_vectors ? matrix_of(state, result) : Py_NewRef(Py_None);
     PyObject *next = matrix ? answer_next(result) : NULL;
     PyObject *answer = next ? PyTuple_Pack(3, rows, matrix, next) : NULL;
@@ -262,21 +297,23 @@ static PyObject *scan_answer(native_state *state, const rag_result *result, int 
 
 static PyObject *vector_scan(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = { "name", "after", "limit", "vectors", CALL_NAMES };
+    static const char *const names[] = { "name", "after", "limit", "vectors", "apart", CALL_NAMES };
     store_object *self = (store_object *)object;
     call c = CALL_INIT;
     const char *name;
     page_position page = PAGE_POSITION_INIT;
-    int with_vectors = 0;
+    int with_vectors = 0, apart = 0;
     rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "s|" PAGE_FORMAT "$p" CALL_FORMAT ":vector_scan", names,
-                        &name, PAGE_ARGUMENTS(&page), &with_vectors, CALL_ARGUMENTS(&c)) ||
+    if (!take_arguments(args, kwargs, "s|" PAGE_FORMAT "$pp" CALL_FORMAT ":vector_scan", names,
+                        &name, PAGE_ARGUMENTS(&page), &with_vectors, &apart, CALL_ARGUMENTS(&c)) ||
         !page_take(&page) || !call_begin(&c, self))
         return NULL;
     const unsigned what = RAG_VECTOR_VALUES | (with_vectors ? RAG_VECTOR_VECTORS : 0u);
     CALL(&c,
          rag_vector_scan(self->store, &c.ctx, name, page.after, page.limit, what, &result, &c.err));
-    PyObject *answer = call_end(&c) ? scan_answer(self->state, result, with_vectors) : NULL;
+    PyObject *answer = NULL;
+    if (call_end(&c))
+        answer = scan_answer(self->state, result, with_vectors, apart ? row_apart : row_payload);
     rag_result_free(result);
     return answer;
 }
