@@ -4,6 +4,7 @@
  * counted, those that do not are shown with examples, and whether they can be mended. A note (the
  * store is right, but there is something to know) does not make the check fail. */
 #include "command.h"
+#include "progress.h"
 
 #include <stdio.h>
 
@@ -175,7 +176,16 @@ static int check(invocation *in, rag_store *store)
         options.flags |= RAG_CHECK_QUICK;
     }
     options.max_examples = (size_t)args_count(&in->args, "examples", options.max_examples);
-    if (rag_store_check(store, &in->ctx, &options, &report, &err) != RAG_OK) {
+    progress bar = { 0 };
+    rag_context ctx = in->ctx;
+    progress_start(&bar);
+    if (bar.is_terminal) { /* a log would get a line for each invariant */
+        ctx.progress = progress_report;
+        ctx.user = &bar;
+    }
+    const rag_status made = rag_store_check(store, &ctx, &options, &report, &err);
+    progress_end(&bar);
+    if (made != RAG_OK) {
         status = failed(&err);
     } else {
         const size_t left = count_left(report);

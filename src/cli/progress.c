@@ -51,7 +51,7 @@ static void draw(progress *p, const rag_progress *r)
 {
     text line = { 0 };
     double took = seconds_now() - p->started;
-    text_printf(&line, "%-*.*s", STAGE_COLUMNS, STAGE_COLUMNS, p->stage);
+    text_printf(&line, "%-*s", STAGE_COLUMNS, p->stage);
     if (r->bytes_total > 0) {
         double part = (double)r->bytes_done / (double)r->bytes_total;
         part = part > 1 ? 1 : part;

@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import pathlib
+import pty
 import shutil
 import struct
 import subprocess
@@ -53,9 +54,29 @@ def clean_environment():
             if not name.startswith(("LIGHTRAG_", "RAGSTORE_", "WORKSPACE", "COLUMNS", "PYTEST_"))}
 
 
+def on_terminal(arguments):
+    """The status of a process and all that it writes to a terminal of 60 columns."""
+    master, slave = pty.openpty()
+    subprocess.run(["stty", "rows", "24", "columns", "60"], stdin=slave, check=True)
+    child = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            block = os.read(master, 65536)
+        except OSError:    # Linux says so at the end
+            break
+        if not block:
+            break
+        shown += block
+    os.close(master)
+    return child.wait(), shown.decode("utf-8")
+
+
 @pytest.fixture(scope="session")
 def ragstore():
-    """ragstore(*arguments, input=b"", env={}, cwd=None, status=0) -> Done; the status is checked."""
+    """ragstore(*arguments, input=b"", env={}, cwd=None, status=0) -> Done; the status is checked.
+    ragstore.on_terminal(*arguments) -> (status, what a terminal gets)."""
     path = command_path()
 
     def run(*arguments, input=b"", env=None, cwd=None, status=0):
@@ -67,6 +88,7 @@ def ragstore():
         return done
 
     run.path = path
+    run.on_terminal = lambda *arguments: on_terminal([path, *map(str, arguments)])
     return run
 
 

@@ -6,6 +6,7 @@ before the fault, and the rows of the user what they were after it: nothing is d
 """
 import base64
 import json
+import re
 import shutil
 import sqlite3
 import struct
@@ -444,6 +445,16 @@ def test_verbose_lists_all_and_quick_reads_less(ragstore, store):
     assert "graph.degree: holds" in everything and "kv.not_json: holds" in everything
     quick = {row["name"] for row in ragstore("check", "--quick", "--json", store).json["invariants"]}
     assert "graph.degree" in quick and "kv.not_json" not in quick and "value.readable" not in quick
+
+
+def test_a_terminal_shows_what_is_being_looked_at(ragstore, store):
+    """And a log does not."""
+    status, shown = ragstore.on_terminal("check", store)
+    during, cleared, report = shown.rpartition("\r\x1b[K")
+    assert status == 0 and cleared
+    assert re.match(r"\r(graph|vector|docs?|kv|store)\.\w+", during), during
+    assert report == "51 invariants, 0 violated\r\n"
+    assert ragstore("check", store).err == ""
 
 
 def test_examples_are_as_many_as_asked_for(ragstore, store, tmp_path):

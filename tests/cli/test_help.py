@@ -1,6 +1,4 @@
 """Help texts, wrong use, and what the command does with its output."""
-import os
-import pty
 import re
 import subprocess
 
@@ -138,27 +136,8 @@ def test_a_reader_that_goes_away_is_no_complaint(ragstore, store):
     assert (ignoring.stdout, ignoring.stderr) == (b"{\n", b"")
 
 
-def on_terminal(arguments):
-    """What the command writes to a terminal of 60 columns."""
-    master, slave = pty.openpty()
-    subprocess.run(["stty", "rows", "24", "columns", "60"], stdin=slave, check=True)
-    child = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            block = os.read(master, 65536)
-        except OSError:    # Linux says so at the end
-            break
-        if not block:
-            break
-        shown += block
-    os.close(master)
-    return child.wait(), shown.decode("utf-8")
-
-
 def test_texts_for_reading_are_cut_to_the_terminal(ragstore, store):
-    status, shown = on_terminal([ragstore.path, "graph", str(store), "Alice"])
+    status, shown = ragstore.on_terminal("graph", store, "Alice")
     assert status == 0 and "King" in shown
     assert max(len(line) for line in shown.splitlines()) <= 60
     assert "\x1b" not in shown, "an answer is plain on a terminal, too"
