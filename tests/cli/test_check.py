@@ -453,7 +453,7 @@ def test_a_terminal_shows_what_is_being_looked_at(ragstore, store):
     during, cleared, report = shown.rpartition("\r\x1b[K")
     assert status == 0 and cleared
     assert re.match(r"\r(graph|vector|docs?|kv|store)\.\w+", during), during
-    assert report == "51 invariants, 0 violated\r\n"
+    assert re.fullmatch(r"\d+ invariants, 0 violated\r\n", report)
     assert ragstore("check", store).err == ""
 
 
