@@ -265,7 +265,7 @@ static PyObject *vector_search(PyObject *object, PyObject *args, PyObject *kwarg
     rag_vector_query query = RAG_VECTOR_QUERY_INIT;
     rag_result *result = NULL;
     if (!take_arguments(args, kwargs, "sO|n$dppp" CALL_FORMAT ":vector_search", names, &name,
-                        &vector, &top_k, &query.min_score, &query.exact, &values,
+                        &vector, &top_k, &query.min_score, &query.exact, &values, &apart,
                         CALL_ARGUMENTS(&c)) ||
         !take_size(top_k, "top_k") || !vectors_take_one(vector, &v) || !call_begin(&c, self))
         goto cleanup;
