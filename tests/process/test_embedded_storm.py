@@ -20,8 +20,9 @@ SEED = int(os.environ.get("RAGSTORE_TEST_SEED", "20260"))
 SOAK_SECONDS = float(os.environ.get("RAGSTORE_SOAK_SECONDS", "0"))
 ROUND_SECONDS = 8
 LOG_MAX = 100_000_000
-# The promise is one second on a machine that has a processor to give; this one is shared with other tests.
-STRANDED_MAX = 5.0
+# The promise is one second on a machine that has a processor to give. A long run has such a machine; others share
+# theirs with other tests.
+STRANDED_MAX = 1.0 if SOAK_SECONDS else 5.0
 WRITERS, READERS = 2, 8
 
 
@@ -87,7 +88,8 @@ class Storm:
         self.store, self.choice = store, random.Random(seed)
         self.acknowledged, self.lives, self.tried = defaultdict(set), defaultdict(int), defaultdict(int)
         self.holders = self.kills = self.seen = self.largest_log = 0
-        self.stranded = []
+        self.lost = self.wrong = 0
+        self.waits = []
         with Probe() as probe:
             probe.open(store)
             probe.finish()
@@ -102,10 +104,15 @@ class Storm:
         else:
             self.actors[number] = Actor(self.store, "watch", 0, WRITERS, seed)
 
+    def complain(self, what):
+        print(what, flush=True)
+        self.wrong += 1
+
     def kill(self, number):
         actor = self.actors.pop(number)
         moment = actor.kill()
-        assert not actor.wrong, actor.wrong
+        if actor.wrong:
+            self.complain(actor.wrong)
         self.kills += 1
         if number <= WRITERS:
             self.acknowledged[number] |= actor.acknowledged
@@ -130,7 +137,7 @@ class Storm:
                 self.start(number)
         waiting = next(actor for number, actor in self.actors.items() if number <= WRITERS)
         if victims[0] <= WRITERS and len(victims) == 1:
-            self.stranded.append(waiting.next_success(moments[0]))
+            self.waits.append(waiting.next_success(moments[0]))
         for number in victims:
             if number not in self.actors:
                 self.start(number)
@@ -144,8 +151,8 @@ class Storm:
             time.sleep(self.choice.random() * 0.3)
             if log.exists():
                 self.largest_log = max(self.largest_log, log.stat().st_size)
-            for actor in self.actors.values():
-                assert not actor.wrong, actor.wrong
+            if any(actor.wrong for actor in self.actors.values()):
+                break    # it says so when it is killed
             self.one_kill()
         for number in self.choice.sample(sorted(self.actors), len(self.actors)):
             self.kill(number)
@@ -160,28 +167,45 @@ class Storm:
             probe.open(self.store, EXISTING)
             probe.ask("flush", 0)
             probe.finish()
-        keys = check(self.store)
+        try:
+            keys = check(self.store)
+        except AssertionError as problem:
+            self.complain(f"the store is not whole: {problem}")
+            return
         with connect(self.store) as db:
             nodes = {label.decode() for (label,) in db.execute("SELECT label FROM graph_node")}
-        assert keys == nodes
+        if keys != nodes:
+            self.complain(f"values and nodes differ: {sorted(keys ^ nodes)[:5]}")
         parts = defaultdict(lambda: defaultdict(int))
         for key in keys:
             if key[0] == "s":
                 number, batch, _ = key[1:].split("-")
                 parts[int(number)][int(batch)] += 1
         for number in range(1, WRITERS + 1):
-            assert set(parts[number].values()) <= {3}, "a batch is there in part"
-            there = set(parts[number])
-            assert self.acknowledged[number] <= there, sorted(self.acknowledged[number] - there)[:5]
-            assert len(there - self.acknowledged[number]) <= self.lives[number]
-            assert self.acknowledged[number], "a writer that never wrote shows nothing"
-        assert healthy(self.store)
+            self.verify_batches(number, parts[number])
+        if not healthy(self.store):
+            self.complain("check finds something")
+
+    def verify_batches(self, number, parts):
+        acknowledged = self.acknowledged[number]
+        assert acknowledged, "a writer that never wrote shows nothing"
+        missing, torn = acknowledged - set(parts), [batch for batch in parts if parts[batch] != 3]
+        if missing:
+            print(f"writer {number}: lost {sorted(missing)[:5]}", flush=True)
+            self.lost += len(missing)
+        if torn:
+            self.complain(f"writer {number}: there in part: {torn[:5]}")
+        if len(set(parts) - acknowledged) > self.lives[number]:
+            self.complain(f"writer {number}: more than its last batches were not acknowledged")
+
+    def stranded(self):
+        return sum(seconds > STRANDED_MAX for seconds in self.waits)
 
     def report(self):
         batches = sum(len(done) for done in self.acknowledged.values())
         return (f"{self.kills} kills, {self.holders} of holders of the turn, {batches} batches acknowledged, "
                 f"{self.seen * 20} looks, largest log {self.largest_log / 1e6:.1f} MB, next writer after a kill: "
-                f"{len(self.stranded)} times, at most {max(self.stranded, default=0):.3f} s")
+                f"{len(self.waits)} times, at most {max(self.waits, default=0):.3f} s")
 
 
 def one_round(store, seed, seconds):
@@ -193,9 +217,7 @@ def one_round(store, seed, seconds):
         storm.stop()
     storm.verify()
     print(storm.report(), flush=True)
-    assert storm.seen and storm.holders and storm.stranded, "too little happened to show anything"
-    assert max(storm.stranded) < STRANDED_MAX
-    assert storm.largest_log < LOG_MAX
+    assert storm.seen and storm.holders and storm.waits, "too little happened to show anything"
     return storm
 
 
@@ -205,10 +227,19 @@ def test_killed_at_random_again_and_again(tmp_path):
         seed = SEED + len(storms)
         storms.append(one_round(tmp_path / f"store{seed}", seed, ROUND_SECONDS))
         shutil.rmtree(storms[-1].store)
-    print(f"{len(storms)} cases: {sum(storm.kills for storm in storms)} kills, {sum(storm.holders for storm in storms)} of "
-          f"holders of the turn, none lost or torn, next writer after at most "
-          f"{max(max(storm.stranded) for storm in storms):.3f} s, log of at most "
-          f"{max(storm.largest_log for storm in storms) / 1e6:.0f} MB")
+
+    def total(name):
+        return sum(getattr(storm, name) for storm in storms)
+
+    lost, wrong, stranded = total("lost"), total("wrong"), sum(storm.stranded() for storm in storms)
+    log = max(storm.largest_log for storm in storms)
+    batches = sum(len(done) for storm in storms for done in storm.acknowledged.values())
+    print(f"{total('holders')} kills of holders of the turn, {batches} batches acknowledged, next writer after at most "
+          f"{max(max(storm.waits) for storm in storms):.3f} s, log of at most {log / 1e6:.0f} MB")
+    print(f"storm: {total('kills')} cases, lost commits {lost}, wrong answers {wrong}, stranded locks {stranded} "
+          f"({len(storms)} stores)", flush=True)
+    assert lost + wrong + stranded == 0
+    assert log < LOG_MAX
 
 
 # ---- readers that take their time --------------------------------------------------------------------------------
@@ -229,7 +260,16 @@ def test_walk_through_everything_while_others_write(tmp_path):
             time.sleep(0.05)
         written, walked = writer.line(), walker.line()
         print(written, walked, f"largest log {largest / 1e6:.1f} MB")
-        assert walked.startswith("walked ") and " failed 0 " in written
-        assert largest < LOG_MAX
+        words, failed, worst = walked.split(), *(float(written.split(f" {name} ")[1].split()[0])
+                                                 for name in ("failed", "worst_ms"))
+        # "walked PASSES", "torn pass PASSES: SEEN rows of ROWS", or an error
+        lost = rows - int(words[3]) if words[0] == "torn" else 0
+        wrong = (words[0] not in ("walked", "torn")) + (lost < 0) + int(failed)
+        stranded = int(worst > STRANDED_MAX * 1000)
+        passes = int(words[-1]) if words[0] == "walked" else 0
+        print(f"walk: {passes} cases, lost commits {max(lost, 0)}, wrong answers {wrong}, stranded locks {stranded} "
+              f"(passes over {rows} rows in {seconds:.0f} s, a write took at most {worst:.0f} ms, log of at most "
+              f"{largest / 1e6:.0f} MB)", flush=True)
+        assert passes and lost == wrong == stranded == 0
         writer.finish()
         walker.finish()
