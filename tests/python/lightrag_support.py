@@ -37,7 +37,8 @@ class Embedder:
     def __init__(self, dimension=DIMENSION, model="hashed"):
         self.calls, self.texts, self.contexts, self.fail, self.drop = 0, [], [], None, 0
         self.dimension = dimension
-        self.function = EmbeddingFunc(embedding_dim=dimension, max_token_size=8192, func=self, model_name=model)
+        self.function = EmbeddingFunc(embedding_dim=dimension, max_token_size=8192, func=self, model_name=model,
+                                      supports_asymmetric=True)
 
     def vector(self, text):
         if text == "zero":

@@ -130,8 +130,11 @@ class RagstoreVectorStorage(Storage, BaseVectorStorage):
 
         def flush(store):
             before = shared.committed
-            figures = store.vector_flush(self.namespace, embed, batch=self._batch, concurrency=CONCURRENCY, attempts=1,
-                                         cancel=stop)
+            try:
+                figures = store.vector_flush(self.namespace, embed, batch=self._batch, concurrency=CONCURRENCY, attempts=1,
+                                             cancel=stop)
+            except _native.NotFoundError:
+                return  # dropped meanwhile, with all that was pending
             if figures["stored"] or figures["deleted"]:
                 shared.note_durable(before)
 
@@ -144,11 +147,19 @@ class RagstoreVectorStorage(Storage, BaseVectorStorage):
         return True
 
     async def finalize(self):
+        if self._share is None:
+            return
         try:
-            await super().finalize()
+            await self.index_done_callback()
         except Exception as error:
-            raise RuntimeError(f"[{self.workspace}] {self.namespace}: rows that wait for their vectors could not be "
-                               f"embedded ({error}); they stay in the store, the next flush takes them") from error
+            waiting = await self._shared.read(lambda store: sum(1 for _ in self._pending(store)))
+            raise RuntimeError(f"[{self.workspace}] {self.namespace}: {waiting} rows wait for their vectors or to be deleted "
+                               f"({error}); they stay in the store, and the next flush takes them") from error
+        finally:
+            await self._release()
+
+    def _pending(self, store):
+        return pages(lambda after: store.vector_pending(self.namespace, after, PAGE))
 
     # ---- reads -------------------------------------------------------------------------------------------------------
 
@@ -192,8 +203,7 @@ class RagstoreVectorStorage(Storage, BaseVectorStorage):
     async def _embed_pending(self, ids):
         """Vectors of rows that wait for them, embedded now and kept for the flush."""
         def waiting(store):
-            return [(id, text, mark) for id, payload, text, mark, embedded in
-                    pages(lambda after: store.vector_pending(self.namespace, after, PAGE))
+            return [(id, text, mark) for id, payload, text, mark, embedded in self._pending(store)
                     if id in ids and payload is not None and not embedded]
 
         rows = await self._shared.read(waiting)
