@@ -110,6 +110,12 @@ def metadata():
     return "\n".join(lines) + "\n" + (ROOT / "python/README.md").read_text(encoding="utf-8")
 
 
+def entry_points():
+    groups = project()["entry-points"].items()
+    return "\n".join(line for group, names in groups
+                     for line in (f"[{group}]", *(f"{name} = {value}" for name, value in names.items()), ""))
+
+
 class Wheel:
     """A zip file that knows what is in it."""
 
@@ -156,6 +162,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     for licence, text in licences():
         wheel.add(f"{info}/licenses/{licence}", text)
     wheel.add(f"{info}/METADATA", metadata().encode())
+    wheel.add(f"{info}/entry_points.txt", entry_points().encode())
     wheel.add(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: ragstore\nRoot-Is-Purelib: false\nTag: {tag}\n".encode())
     wheel.close(f"{info}/RECORD")
     unfinished.rename(path)
