@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Bits of the second byte. Three more leave out questions: see ABOUT_. */
 enum { FORGED = 1, READ_WRITE = 2, CHECK = 4, CHANGE = 8, LEFT_OUT_AT = 4 };
-enum { PAGE = 4096, CHECKSUM = 8, HEADER = 100, STEPS_MAX = 64, GROWTH_MAX = 4 * PAGE };
+enum { PAGE = 4096, CHECKSUM = 8, HEADER = 100, STEPS_MAX = 64 };
 
 enum step { FLIP, PUT, CUT, EXCHANGE, COPY, FILL, ADD, GROW };
 
@@ -90,7 +90,6 @@ static void move_page(struct sample_file *file, struct input *in, int is_exchang
         memcpy(a, page, PAGE);
 }
 
-/* There is room for GROWTH_MAX. */
 static void grow(struct sample_file *file, struct input *in, size_t most)
 {
     size_t n = 16 * (size_t)(1 + next(in));
@@ -115,7 +114,7 @@ static void damage(struct sample_file *files, const struct sample *sample, struc
         case COPY: move_page(file, in, 0); break;
         case FILL: fill(file, in); break;
         case ADD: add(file, in); break;
-        case GROW: grow(file, in, sample->files[number].len + GROWTH_MAX); break;
+        case GROW: grow(file, in, sample->files[number].len + SAMPLE_GROWTH_MAX); break;
         }
     }
 }
@@ -246,8 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sample_file files[SAMPLE_FILES_MAX];
     for (size_t i = 0; i < sample->file_count; i++) {
         files[i] = sample->files[i];
-        files[i].bytes = malloc(files[i].len + GROWTH_MAX);
-        require(files[i].bytes != NULL);
+        files[i].bytes = files[i].copy;
         memcpy(files[i].bytes, sample->files[i].bytes, files[i].len);
     }
     damage(files, sample, &in);
@@ -256,7 +254,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         forge(&files[0]);
     sample_put(files, sample->file_count);
     ask(sample, flags, !is_forged && !is_blind(&files[0], &sample->files[0]));
-    for (size_t i = 0; i < sample->file_count; i++)
-        free(files[i].bytes);
     return 0;
 }

@@ -97,13 +97,17 @@ static void load_file(struct sample *sample, const char *path, const char *name)
     require(in != NULL && fseek(in, 0, SEEK_END) == 0);
     file->len = (size_t)ftell(in);
     file->bytes = malloc(file->len + 1);
+    file->copy = malloc(file->len + SAMPLE_GROWTH_MAX);
     rewind(in);
-    require(file->bytes != NULL && fread(file->bytes, 1, file->len, in) == file->len);
+    require(file->copy != NULL && file->bytes != NULL &&
+            fread(file->bytes, 1, file->len, in) == file->len);
     (void)fclose(in);
-    if (file->len) /* an empty log is none */
+    if (file->len) { /* an empty log is none */
         sample->file_count++;
-    else
+    } else {
         free(file->bytes);
+        free(file->copy);
+    }
 }
 
 /* The database first: damage names files by number. */

@@ -9,6 +9,7 @@
 #define require(condition) fuzz_require((condition), #condition, __FILE__, __LINE__)
 void fuzz_require(int condition, const char *text, const char *file, int line);
 
+enum { SAMPLE_GROWTH_MAX = 16384 };
 enum { SAMPLE_FILES_MAX = 3, SAMPLE_STATES_MAX = 4, QUESTIONS = 34 };
 
 enum sample_kind {
@@ -31,6 +32,7 @@ struct sample {
         char name[64];
         uint8_t *bytes;
         size_t len;
+        uint8_t *copy;         /* room for them and SAMPLE_GROWTH_MAX more, to be damaged */
     } files[SAMPLE_FILES_MAX]; /* the first is the database */
     size_t file_count;
     int has_checksums;
