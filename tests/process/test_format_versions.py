@@ -1,5 +1,6 @@
 """Stores of older formats: brought up to date when opened for writing, once, whole or not at all."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from probe import EXISTING, READ_ONLY, ROOT, Failed, Probe
 NEWEST, VERSION = 3, 2    # of new stores; what older ones are brought up to: version 3 without checksums
 OLD = ROOT / "tests" / "data" / "store-v1" / "ragstore.db"    # from tests/data/mini, by the last build of version 1
 OLD_2 = ROOT / "tests" / "data" / "store-v2" / "ragstore.db"    # the same, by the last build of version 2
+FIXTURES = sorted((ROOT / "tests" / "data").glob("store-v*"))    # one of each version, all from tests/data/mini
 MINI = ROOT / "tests" / "data" / "mini"
 
 
@@ -117,6 +119,37 @@ def answer(*arguments):
     done = subprocess.run([command(), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def content(store):
+    return json.loads(answer("status", "--content-hash", "--json", store))
+
+
+def test_there_is_a_store_of_each_version(fresh):
+    assert [fixture.name for fixture in FIXTURES] == [f"store-v{n}" for n in range(1, NEWEST + 1)]
+    assert version(fresh) == NEWEST
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_every_version_holds_the_same(fixture, fresh, tmp_path):
+    """Read as it is, then opened for writing: each time what an import of the same files holds today."""
+    store = shutil.copytree(fixture, tmp_path / "store")
+    before = (store / "ragstore.db").read_bytes()
+    number = int(fixture.name.removeprefix("store-v"))
+    assert version(store) == number and before[20] == (8 if number >= 3 else 0)
+    assert content(store)["content_hash"] == content(fresh)["content_hash"]
+    assert answer("check", store) == answer("check", fresh)
+    assert (store / "ragstore.db").read_bytes() == before
+    with Probe() as probe:
+        probe.open(store, EXISTING)
+        probe.ask("put", 0, "k", "text")
+        assert probe.ask("count", 0) == "count 1"
+        probe.finish()
+    assert version(store) == max(number, VERSION)
+    written, rows = content(store), content(fresh)
+    assert len(rows["namespaces"]) > 10
+    assert [row for row in written["namespaces"] if row in rows["namespaces"]] == rows["namespaces"]
+    assert answer("check", store)
 
 
 def test_reading_only_leaves_it_alone(old, fresh, tmp_path):
