@@ -37,8 +37,14 @@
  * process has on the file, in the middle of its transaction. So before a descriptor that may have had
  * locks is closed, the descriptors of the process are looked through for one of that inode that is not
  * ours. If there is one, ours stays open without locks ("kept"): the next open of the inode takes it,
- * and it is closed at the first open or close of ours after the other copy has gone. (Another copy that
- * comes between looking and closing is not seen.)
+ * and it is closed at the first open or close of ours after the other copy has gone.
+ * Another copy may come between looking and closing. Every SQLite locks the pending byte of the
+ * database for reading before it locks anything else, there or in the -shm file. So we hold that byte
+ * (the "guard") from before looking until closing is done: whoever comes meanwhile finds it busy, as
+ * it finds it when a database is checkpointed for the last time, and whoever came before is seen. The
+ * guard goes with the description of the owner, which the kernel drops after the POSIX locks. Where
+ * somebody else holds the byte, ours is kept. Files that we may not write cannot be guarded: there we
+ * only look.
  *
  * Fork. A child shares open file descriptions, and with them OFD locks: a killed parent would leave
  * its locks held by its child. So every descriptor is registered with os_track_descriptor() and
@@ -55,6 +61,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,13 +84,20 @@ struct owner { /* of all locks of this process on one inode */
     struct owner *next;
 };
 
+struct file_id {
+    dev_t device;
+    ino_t inode;
+};
+
 struct opened { /* a descriptor that SQLite has */
     int fd;
     const char *path; /* by address only */
     dev_t device;
     ino_t inode;
-    struct owner *owner; /* NULL until its first lock call */
+    struct owner *owner;     /* NULL until its first lock call */
+    struct file_id database; /* of a -shm, the file beside it; else itself */
     int is_shm;
+    int has_locks; /* a database, or its -shm: somebody may have locks on it */
 };
 
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -97,6 +111,7 @@ struct kept {
     int fd, access;
     dev_t device;
     ino_t inode;
+    struct file_id database;
 };
 
 static struct kept *kept;
@@ -134,15 +149,20 @@ static int is_ours(int fd)
     return find(fd) != NULL;
 }
 
-/* Whether somebody else in this process has the inode open. */
-static int is_open_elsewhere(dev_t device, ino_t inode)
+static int is_file(const struct stat *st, struct file_id id)
+{
+    return st->st_dev == id.device && st->st_ino == id.inode;
+}
+
+/* Whether somebody else in this process has the file, or the database that it belongs to, open. */
+static int is_open_elsewhere(struct file_id file, struct file_id database)
 {
     DIR *dir = os_open_directory("/proc/self/fd");
     int there = 0;
     for (const struct dirent *e = dir ? readdir(dir) : NULL; e && !there; e = readdir(dir)) {
         struct stat st;
         const int fd = (int)strtol(e->d_name, NULL, 10); /* 0 for "." and ".." */
-        there = os_calls.fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode &&
+        there = os_calls.fstat(fd, &st) == 0 && (is_file(&st, file) || is_file(&st, database)) &&
                 !is_ours(fd);
     }
     if (dir)
@@ -150,8 +170,59 @@ static int is_open_elsewhere(dev_t device, ino_t inode)
     return there;
 }
 
+/* ---- the guard ----------------------------------------------------------------------------------- */
+
+/* In every SQLite's databases (PENDING_BYTE there). */
+enum { PENDING_AT = 0x40000000, GUARD_ATTEMPTS = 50 };
+enum guard { GUARD_HELD, GUARD_IMPOSSIBLE, GUARD_REFUSED };
+
+/* A description of ours of this database that has, or could have, our locks; -1: none. */
+static int find_description(struct file_id database)
+{
+    for (const struct owner *owner = owners; owner; owner = owner->next)
+        if (!owner->is_shm && owner->device == database.device && owner->inode == database.inode)
+            return owner->fd;
+    for (size_t i = 0; i < kept_count; i++)
+        if (kept[i].device == database.device && kept[i].inode == database.inode &&
+            kept[i].access == O_RDWR)
+            return kept[i].fd;
+    return -1;
+}
+
+static int lock_pending(int fd, short type)
+{
+    struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = PENDING_AT, .l_len = 1 };
+    return os_calls.fcntl_lock(fd, F_OFD_SETLK, &lock);
+}
+
+/* Others hold the byte for an instant each. A connection of ours that has it loses it: then it may have
+ * to wait for readers a little longer, which is all that the byte is for. */
+static enum guard take_guard(int fd)
+{
+    for (int i = 0; i < GUARD_ATTEMPTS; i++) {
+        if (fd < 0 || lock_pending(fd, F_WRLCK) == 0)
+            return fd < 0 ? GUARD_IMPOSSIBLE : GUARD_HELD;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return GUARD_IMPOSSIBLE;
+        (void)sched_yield();
+    }
+    return GUARD_REFUSED;
+}
+
+/* The guard is the caller's when the answer is 0 and *guard is GUARD_HELD. */
+static int must_keep(struct file_id file, struct file_id database, int description,
+                     enum guard *guard)
+{
+    *guard = take_guard(description);
+    if (*guard != GUARD_REFUSED && !is_open_elsewhere(file, database))
+        return 0;
+    if (*guard == GUARD_HELD)
+        (void)lock_pending(description, F_UNLCK);
+    return 1;
+}
+
 /* 0 when there is no memory to write it down. */
-static int keep(int fd, dev_t device, ino_t inode)
+static int keep(int fd, const struct opened *row)
 {
     if (kept_count == kept_capacity) {
         const size_t capacity = kept_capacity ? kept_capacity * 2 : 8;
@@ -162,8 +233,11 @@ static int keep(int fd, dev_t device, ino_t inode)
         kept_capacity = capacity;
     }
     const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
-    kept[kept_count++] =
-        (struct kept){ .fd = fd, .access = access, .device = device, .inode = inode };
+    kept[kept_count++] = (struct kept){ .fd = fd,
+                                        .access = access,
+                                        .device = row->device,
+                                        .inode = row->inode,
+                                        .database = row->database };
     return 1;
 }
 
@@ -191,16 +265,28 @@ static int take_kept(dev_t device, ino_t inode, int access)
     return -1;
 }
 
-/* Those that nobody is hurt by any more. */
+/* Closes one that nobody is hurt by any more. */
+static void close_if_harmless(size_t i)
+{
+    const struct kept one = kept[i];
+    const struct file_id file = { one.device, one.inode };
+    const int description = find_description(one.database);
+    enum guard guard;
+    if (must_keep(file, one.database, description, &guard))
+        return;
+    forget_kept(i);
+    close_tracked(one.fd);
+    if (guard == GUARD_HELD && description != one.fd)
+        (void)lock_pending(description, F_UNLCK);
+}
+
+/* What belongs to a database first: it is guarded through that. */
 static void close_kept(void)
 {
-    for (size_t i = kept_count; i-- > 0;) {
-        const struct kept one = kept[i];
-        if (is_open_elsewhere(one.device, one.inode))
-            continue;
-        forget_kept(i);
-        close_tracked(one.fd);
-    }
+    for (int databases = 0; databases < 2; databases++)
+        for (size_t i = kept_count; i-- > 0;)
+            if (databases == (kept[i].inode == kept[i].database.inode))
+                close_if_harmless(i);
 }
 
 /* ---- open and close ---------------------------------------------------------------------------- */
@@ -208,6 +294,27 @@ static void close_kept(void)
 static int is_shm(const char *path)
 {
     return slice_ends_with(rag_text(path), "-shm");
+}
+
+/* Not logs, journals and directories. */
+static int has_locks(const char *path, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && !slice_ends_with(rag_text(path), "-wal") &&
+           !slice_ends_with(rag_text(path), "-journal");
+}
+
+/* Of a -shm, the file that is named so without it; itself when there is none. */
+static struct file_id database_of(const char *path, const struct stat *itself)
+{
+    struct stat st = *itself;
+    char *name = is_shm(path) ? rag_strdup(path) : NULL;
+    if (name) {
+        name[strlen(name) - strlen("-shm")] = 0;
+        if (os_calls.stat(name, &st) != 0)
+            st = *itself;
+        rag_free(name);
+    }
+    return (struct file_id){ st.st_dev, st.st_ino };
 }
 
 /* 0, or what went wrong as errno. */
@@ -226,9 +333,13 @@ static int add_row(int fd, const char *path)
     }
     if (os_track_descriptor(fd, NULL) != RAG_OK)
         return ENOMEM;
-    table[table_count++] = (struct opened){
-        .fd = fd, .path = path, .device = st.st_dev, .inode = st.st_ino, .is_shm = is_shm(path)
-    };
+    table[table_count++] = (struct opened){ .fd = fd,
+                                            .path = path,
+                                            .device = st.st_dev,
+                                            .inode = st.st_ino,
+                                            .database = database_of(path, &st),
+                                            .is_shm = is_shm(path),
+                                            .has_locks = has_locks(path, &st) };
     return 0;
 }
 
@@ -288,7 +399,8 @@ static int hook_open(const char *path, int flags, int mode)
     return fd;
 }
 
-static void leave_owner(struct owner *owner, int is_shared)
+/* `row` is the last that used it when its count of users gets to 0. */
+static void leave_owner(struct owner *owner, const struct opened *row, int is_kept)
 {
     struct flock none = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
     if (--owner->users > 0)
@@ -297,24 +409,42 @@ static void leave_owner(struct owner *owner, int is_shared)
     while (*link != owner)
         link = &(*link)->next;
     *link = owner->next;
-    if (!is_shared || os_calls.fcntl_lock(owner->fd, F_OFD_SETLK, &none) != 0 ||
-        !keep(owner->fd, owner->device, owner->inode))
+    if (!is_kept || os_calls.fcntl_lock(owner->fd, F_OFD_SETLK, &none) != 0 ||
+        !keep(owner->fd, row))
         close_tracked(owner->fd);
     rag_free(owner);
 }
 
-/* As close(). */
+/* Through which the database of `row` is guarded while it is closed; -1: none. */
+static int guarding_description(const struct opened *row)
+{
+    const int fd = row->has_locks ? find_description(row->database) : -1;
+    return fd < 0 && row->has_locks && !row->is_shm ? row->fd : fd;
+}
+
+/* As close(). A description that is closed takes the guard along. */
 static int close_or_keep(struct opened *row)
 {
     const struct opened gone = *row;
-    const int is_shared = gone.owner && is_open_elsewhere(gone.device, gone.inode);
-    if (gone.owner)
-        leave_owner(gone.owner, is_shared);
+    const struct file_id file = { gone.device, gone.inode };
+    const int description = guarding_description(&gone);
+    const int owner_goes = gone.owner && gone.owner->users == 1;
+    enum guard guard = GUARD_IMPOSSIBLE;
+    const int is_kept = gone.has_locks && must_keep(file, gone.database, description, &guard);
+    int result = 0;
     *row = table[--table_count];
-    if (is_shared && keep(gone.fd, gone.device, gone.inode))
-        return 0;
-    os_untrack_descriptor(gone.fd);
-    return os_calls.close(gone.fd);
+    if (!is_kept || !keep(gone.fd, &gone)) {
+        os_untrack_descriptor(gone.fd);
+        result = os_calls.close(gone.fd);
+    }
+    const int code = errno;
+    const int guard_goes = description == gone.fd || (owner_goes && gone.owner->fd == description);
+    if (gone.owner)
+        leave_owner(gone.owner, &gone, is_kept);
+    if (guard == GUARD_HELD && !is_kept && !guard_goes)
+        (void)lock_pending(description, F_UNLCK);
+    errno = code;
+    return result;
 }
 
 static int hook_close(int fd)
