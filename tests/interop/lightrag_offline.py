@@ -1,7 +1,8 @@
 """Runs the real LightRAG without any network: real embeddings, and a rule in place of a language model.
 
 make_rag(working_dir, **lightrag_arguments) gives a LightRAG that is ready for `await rag.initialize_storages()`; with
-kv_storage=, vector_storage=, graph_storage= and doc_status_storage= it runs on other storages. As a program it indexes
+kv_storage=, vector_storage=, graph_storage= and doc_status_storage= it runs on other storages, and with embedding_func=word_embeddings()
+without a model. As a program it indexes
 files and asks one question in each query mode; tests/data/alice was made by
 
   python tests/interop/lightrag_offline.py tests/data/alice tests/data/alice29.txt
@@ -12,13 +13,15 @@ Needs lightrag-hku==1.5.7 and what bench/minilm.py needs.
 """
 import argparse
 import asyncio
+import hashlib
 import json
 import pathlib
 import re
 import sys
 
+import numpy as np
 from lightrag import LightRAG, QueryParam
-from lightrag.utils import EmbeddingFunc, Tokenizer
+from lightrag.utils import EmbeddingFunc, Tokenizer, compute_mdhash_id
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 import minilm  # noqa: E402  (found by the line above)
@@ -32,6 +35,16 @@ NOT_NAMES = set(
 DELIMITER = "<|#|>"
 ROWS, NAMES_IN_SENTENCE, SENTENCE_CHARACTERS = 40, 6, 240
 MODES = ("naive", "local", "global", "hybrid", "mix")
+
+
+def entity_id(name):
+    """The id of an entity's vector."""
+    return compute_mdhash_id(name, prefix="ent-")
+
+
+def relation_id(a, b):
+    """The id of a relation's vector, whichever end comes first."""
+    return compute_mdhash_id("".join(sorted((a, b))), prefix="rel-")
 
 
 class FourCharacters:
@@ -85,20 +98,41 @@ async def answer(prompt, system_prompt=None, history_messages=None, **_):
     return "ok" if len(prompt) < 200 else " ".join(prompt.split())[:300]
 
 
-def make_rag(working_dir, **arguments):
+def real_embeddings():
     model, one_at_a_time = minilm.MiniLM(), asyncio.Semaphore(1)  # numpy uses every core by itself
 
     async def embed(texts, **_):
         async with one_at_a_time:
             return await asyncio.to_thread(model.embed, list(texts))
 
+    return EmbeddingFunc(embedding_dim=minilm.DIM, max_token_size=8192, func=embed, model_name="all-MiniLM-L6-v2")
+
+
+def word_embeddings(dimension=256):
+    """Free, and good enough to find texts by their words: each word has a direction, rare letters make no difference."""
+    directions = {}
+
+    def of(word):
+        if word not in directions:
+            seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+            directions[word] = np.random.default_rng(seed).standard_normal(dimension)
+        return directions[word]
+
+    async def embed(texts, **_):
+        rows = [sum((of(word) for word in re.findall(r"[a-z]{3,}", text.lower())), np.full(dimension, 1e-3))
+                for text in texts]
+        return np.array(rows, dtype=np.float32)
+
+    return EmbeddingFunc(embedding_dim=dimension, max_token_size=8192, func=embed, model_name="words")
+
+
+def make_rag(working_dir, embedding_func=None, **arguments):
     defaults = {"chunk_token_size": 300, "chunk_overlap_token_size": 25, "default_embedding_timeout": 3600,
                 "default_llm_timeout": 3600}
     return LightRAG(
         working_dir=str(working_dir), llm_model_func=answer,
         tokenizer=Tokenizer("four-characters", FourCharacters()),
-        embedding_func=EmbeddingFunc(embedding_dim=minilm.DIM, max_token_size=8192, func=embed,
-                                     model_name="all-MiniLM-L6-v2"), **{**defaults, **arguments})
+        embedding_func=embedding_func or real_embeddings(), **{**defaults, **arguments})
 
 
 async def main():

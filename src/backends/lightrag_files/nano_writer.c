@@ -2,9 +2,9 @@
  * what is set aside, as base64 already; at the end that becomes the matrix. Base64 takes three bytes at
  * a time and a row has any number of them, so up to two are carried over to the next row.
  *
- * The matrix is made from the vectors as float16 holds them: LightRAG scales it again when it loads
- * the file, and from then on both agree. A vector of length zero becomes a row of zeros (scaling it
- * would give NaN). */
+ * The matrix, which LightRAG searches in, is made from the vectors as they are: like LightRAG, which makes
+ * it from the model's float32 and rounds only what it keeps in the rows. A vector of length zero
+ * becomes a row of zeros (scaling it would give NaN). */
 #include "nano_writer.h"
 
 #include <math.h>
@@ -175,19 +175,18 @@ static rag_status add_vector(struct nano_writer *w, const rag_row *row, rag_erro
     return buffer_append_text(&w->text, "\"}", err);
 }
 
-/* The row of the matrix, of the vector in w->halves. */
-static rag_status set_scaled_aside(struct nano_writer *w, rag_error *err)
+/* The vector's row of the matrix. */
+static rag_status set_scaled_aside(struct nano_writer *w, const float *vector, rag_error *err)
 {
     unsigned char *bytes = (unsigned char *)w->scaled;
     const size_t n = w->dimension, whole = w->carried + n * sizeof(float);
-    vindex_f16_to_f32(w->halves, n, w->scaled);
     double squares = 0;
     for (size_t i = 0; i < n; i++)
-        squares += (double)w->scaled[i] * (double)w->scaled[i];
+        squares += (double)vector[i] * (double)vector[i];
     w->zero_rows += squares == 0;
     const double scale = squares > 0 ? 1 / sqrt(squares) : 0;
     for (size_t i = 0; i < n; i++)
-        w->scaled[i] = (float)((double)w->scaled[i] * scale);
+        w->scaled[i] = (float)((double)vector[i] * scale);
     memmove(bytes + w->carried, bytes, n * sizeof(float));
     memcpy(bytes, w->carry, w->carried);
     const size_t letters = base64_encode(bytes, whole - whole % 3, w->letters);
@@ -211,7 +210,7 @@ rag_status nano_row(struct nano_writer *w, const rag_row *row, rag_error *err)
     RAG_TRY(add_vector(w, row, err));
     RAG_TRY(w->out->write(w->out->ctx, w->text.data, w->text.len, err));
     w->rows++;
-    return set_scaled_aside(w, err);
+    return set_scaled_aside(w, row->vector, err);
 }
 
 rag_status nano_end(struct nano_writer *w, rag_error *err)

@@ -1,0 +1,165 @@
+"""The real LightRAG, whole, on ours: the same answers as on its defaults, documents that go, kills, several processes. Each step
+is a process of its own (lightrag_whole.py), so everything has been written and read again."""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+ALICE = HERE.parent / "data" / "alice29.txt"
+STEPS_OF_KILLS = 6
+
+
+def start(whose, folder, *steps, **options):
+    return subprocess.Popen([sys.executable, HERE / "lightrag_whole.py", whose, folder, *map(str, steps)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def lightrag(whose, folder, *steps):
+    """What lightrag_whole.py prints."""
+    process = start(whose, folder, *steps)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def check(command, folder):
+    """The store agrees with itself."""
+    done = subprocess.run([command, "check", f"{folder}/ragstore", "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A whole book indexed on both: {"default" | "ours": (folder, contexts, contents)}."""
+    folder = tmp_path_factory.mktemp("book")
+    order = {"default": ["order"], "ours": []}
+    return {whose: (folder / whose, *lightrag(whose, folder / whose, f"insert={ALICE}", *order[whose], "contexts", "contents"))
+            for whose in ("default", "ours")}
+
+
+def test_contexts_are_the_same_bytes(book):
+    _, default, _ = book["default"]
+    _, ours, _ = book["ours"]
+    assert len(default) == 20 and sum(len(context) for context in default.values()) > 1_000_000
+    assert [name for name in default if ours[name] != default[name]] == []
+
+
+def test_contents_are_the_same(book):
+    _, _, default = book["default"]
+    _, _, ours = book["ours"]
+    assert len(ours["labels"]) > 250 and len(ours["chunks"]) > 100
+    assert ours == default
+
+
+def test_the_way_in_is_one_line(book, tmp_path, ragstore_command):
+    """Import what the defaults wrote, four names; float16 is what their files hold, so scores are not the same to the last
+    digit."""
+    folder, default, contents = book["default"]
+    copy = shutil.copytree(folder, tmp_path / "rag_storage")
+    subprocess.run([ragstore_command, "import", copy], check=True, capture_output=True)
+    contexts, ours = lightrag("ours", copy, "contexts", "contents")
+    assert ours == contents
+    naive = [name for name in default if name.startswith("naive")]
+    assert [contexts[name] for name in naive] == [default[name] for name in naive]
+
+
+def test_the_way_out_is_one_line(book, tmp_path, ragstore_command):
+    folder, contexts, contents = book["ours"]
+    subprocess.run([ragstore_command, "export", folder / "ragstore", tmp_path / "out"], check=True, capture_output=True)
+    default, same = lightrag("default", tmp_path / "out", "order", "contexts", "contents")
+    assert same == contents and default == contexts
+
+
+def parts(count, size=6000):
+    """Documents: parts of the book."""
+    return [f"insert={ALICE},{i * size},{(i + 1) * size}" for i in range(count)]
+
+
+def test_a_document_goes(tmp_path, ragstore_command):
+    answers = {}
+    for whose in ("default", "ours"):
+        before, = lightrag(whose, tmp_path / whose, *parts(3), "contents")
+        gone = before["documents"][0][0]
+        after, = lightrag(whose, tmp_path / whose, f"delete={gone}", "contents")
+        assert len(before["documents"]) == 3 and len(after["documents"]) == 2
+        assert 0 < len(after["labels"]) < len(before["labels"]) and len(after["chunks"]) < len(before["chunks"])
+        assert None not in after["texts"] + after["entities"] + after["relations"] + after["entity_chunks"]
+        answers[whose] = before, after
+    assert answers["ours"] == answers["default"]
+    check(ragstore_command, tmp_path / "ours")
+
+
+def test_kill_9_in_the_middle_of_indexing(tmp_path, ragstore_command):
+    """Killed again and again at random moments, LightRAG takes up its work and ends where it ends without."""
+    seed = int(os.environ.get("RAGSTORE_SEED") or random.randrange(10**6))
+    print("RAGSTORE_SEED =", seed)
+    rng = random.Random(seed)
+    expected, = lightrag("ours", tmp_path / "whole", *parts(4), "contents")
+    folder, killed = tmp_path / "killed", 0
+    began = time.monotonic()
+    start("ours", folder, "contents").communicate()
+    idle = time.monotonic() - began
+    for _ in range(STEPS_OF_KILLS):
+        process = start("ours", folder, "resume", *parts(4))
+        try:
+            process.wait(rng.uniform(0.4, 1.6) * idle)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait() == -signal.SIGKILL
+        process.communicate()
+        if (folder / "ragstore" / "ragstore.db").exists():
+            check(ragstore_command, folder)
+    contents, = lightrag("ours", folder, "resume", *parts(4), "resume", "contents")
+    assert killed > 0, f"seed {seed}: nothing was killed"
+    assert contents["documents"] == expected["documents"] and {status for _, status in contents["documents"]} == {"processed"}
+    assert contents == expected, f"seed {seed}"
+
+
+FORK = """
+import asyncio, json, logging, os, sys
+import lightrag_whole
+from lightrag.kg import shared_storage
+logging.disable(logging.WARNING)
+folder, workers = sys.argv[1], int(sys.argv[2])
+shared_storage.initialize_share_data(workers)          # as lightrag-gunicorn does in the master
+rag = lightrag_whole.make_rag("ours", folder)          # constructed before the fork, initialised behind it
+async def work(number):
+    await rag.initialize_storages()
+    for step in sys.argv[3 + number::workers]:
+        await lightrag_whole.step(rag, step)
+    await rag.finalize_storages()
+children = []
+for number in range(workers):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            asyncio.run(work(number))
+            status = 0
+        finally:
+            os._exit(status)
+    children.append(pid)
+statuses = [os.waitpid(pid, 0)[1] for pid in children]
+print(json.dumps(statuses))
+"""
+
+
+def test_four_workers_lose_nothing(tmp_path, ragstore_command):
+    """LightRAG is made once and forked, as gunicorn's preload does it; the four index different documents at the same time."""
+    documents = parts(12, 2500)
+    done = subprocess.run([sys.executable, "-c", FORK, tmp_path / "four", "4", *documents], capture_output=True, text=True,
+                          cwd=HERE, check=False, timeout=600)
+    assert done.returncode == 0 and json.loads(done.stdout) == [0, 0, 0, 0], done.stderr
+    ours, = lightrag("ours", tmp_path / "four", "resume", "contents")
+    alone, = lightrag("ours", tmp_path / "one", *documents, "contents")
+    assert len(ours["documents"]) == 12 and {status for _, status in ours["documents"]} == {"processed"}
+    assert ours == alone
+    check(ragstore_command, tmp_path / "four")
