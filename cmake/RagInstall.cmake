@@ -25,6 +25,9 @@ write_basic_package_version_file(ragstoreConfigVersion.cmake COMPATIBILITY SameM
 
 install(TARGETS ragstore_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${CMAKE_BINARY_DIR}/libragstore.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET ragstore_postgres)
+    install(TARGETS ragstore_postgres LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(DIRECTORY include/ragstore DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(FILES ${CMAKE_BINARY_DIR}/ragstore.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${CMAKE_BINARY_DIR}/ragstoreConfig.cmake ${CMAKE_BINARY_DIR}/ragstoreConfigVersion.cmake

@@ -38,6 +38,11 @@ extern "C" {
 
 typedef struct rag_doc_fields rag_doc_fields; /* below */
 
+/* A member of an object: `text` is its value as it is spelled, `string` the value decoded when it is
+ * a string (NULL data otherwise). All of it lives as long as the visit. */
+typedef rag_status (*rag_json_visit)(void *user, rag_slice name, rag_slice text, rag_slice string,
+                                     rag_error *err);
+
 /* What the library offers to a backend. A module uses nothing else of it. */
 typedef struct rag_host {
     size_t struct_size;
@@ -80,6 +85,9 @@ typedef struct rag_host {
      * after it. Untrack before closing it. */
     rag_status (*track_descriptor)(int fd, rag_error *err);
     void (*untrack_descriptor)(int fd);
+    /* Every member of the JSON object `json`, in the order of the text; ends with the first visit
+     * that fails. */
+    rag_status (*json_members)(rag_slice json, rag_json_visit visit, void *user, rag_error *err);
 } rag_host;
 
 /* On what a slot works. */

@@ -142,7 +142,13 @@ static rag_status choose_workspace(struct resolver *r, const struct url *url, co
         if (!copy)
             return rag_fail_memory(err);
     }
-    RAG_TRY(choose(r, url, "workspace", copy, &value, err));
+    /* a backend's own variable is stronger than the general ones: POSTGRES_WORKSPACE */
+    const int said = copy || (url && url_option(url, "workspace"));
+    value.value = NULL;
+    if (mount->backend && !said)
+        RAG_TRY(settings_find(&r->settings, mount->backend->name, "workspace", &value, err));
+    if (!value.value)
+        RAG_TRY(choose(r, url, "workspace", copy, &value, err));
     RAG_TRY(config_check_workspace(value.value, err));
     mount->workspace = value.value;
     return settings_note(&r->settings, prefix, &value, err);

@@ -170,6 +170,46 @@ rag_status json_object_without(const struct json_object *o, const unsigned char 
     return RAG_OK;
 }
 
+/* The text of a value in "name": value, without the blanks around it. */
+static rag_slice value_text(const char *member, const char *end)
+{
+    const char *p = member;
+    while (*p != '"')
+        p++;
+    for (p++; *p != '"'; p++)
+        if (*p == '\\')
+            p++;
+    while (*p != ':')
+        p++;
+    for (p++; is_space(*p);)
+        p++;
+    while (is_space(end[-1]))
+        end--;
+    return slice_of(p, (size_t)(end - p));
+}
+
+rag_status json_visit_members(rag_slice object, rag_json_visit visit, void *user, rag_error *err)
+{
+    struct json_object o;
+    RAG_TRY(json_object_parse(object, "an object", slice_of("", 0), &o, err));
+    struct json_cursor cursor = json_members(&o);
+    struct json_member m;
+    const char *p = o.text.data;
+    rag_status status = RAG_OK;
+    while (*p != '{')
+        p++;
+    while (status == RAG_OK && json_next(&cursor, &m)) {
+        p++; /* '{' or ',' */
+        const char *end = member_end(p);
+        const rag_slice none = { NULL, 0 };
+        status =
+            visit(user, m.name, value_text(p, end), m.type == JSON_STRING ? m.text : none, err);
+        p = end;
+    }
+    json_object_free(&o);
+    return status;
+}
+
 rag_status json_add_member(rag_slice object, const char *member, struct arena *a, rag_slice *out,
                            rag_error *err)
 {

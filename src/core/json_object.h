@@ -4,7 +4,7 @@
 #ifndef CORE_JSON_OBJECT_H
 #define CORE_JSON_OBJECT_H
 
-#include <ragstore/types.h>
+#include <ragstore/backend.h>
 
 #include "arena.h"
 #include "error.h"
@@ -54,6 +54,9 @@ rag_status json_object_without(const struct json_object *o, const unsigned char 
 /* `object`, the text of a valid JSON object, with `member` (as in "\"name\":[]") as its last one. */
 rag_status json_add_member(rag_slice object, const char *member, struct arena *a, rag_slice *out,
                            rag_error *err);
+
+/* As host->json_members of backend.h. */
+rag_status json_visit_members(rag_slice object, rag_json_visit visit, void *user, rag_error *err);
 
 /* The spelling of a JSON number as int64: 0 when it is not an integer or does not fit. */
 int json_integer(rag_slice number, int64_t *out);

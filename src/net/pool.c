@@ -289,8 +289,10 @@ static rag_status connect_link(struct net_pool *pool, const rag_context *ctx, st
 {
     const rag_host *host = pool->host;
     struct link *link = host->alloc(sizeof *link);
-    if (!link)
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+    if (!link) {
+        (void)host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return RAG_E_NO_MEMORY;
+    }
     memset(link, 0, sizeof *link);
     const rag_context limited =
         net_context_until(ctx, net_deadline(ctx, pool->options.connect_timeout_ms));

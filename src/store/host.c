@@ -3,6 +3,7 @@
 #include "core/alloc.h"
 #include "core/context.h"
 #include "core/json.h"
+#include "core/json_object.h"
 #include "core/os.h"
 #include "core/result.h"
 #include "dispatch.h"
@@ -31,4 +32,5 @@ const rag_host store_host = {
     .doc_record = docs_record,
     .track_descriptor = os_track_descriptor,
     .untrack_descriptor = os_untrack_descriptor,
+    .json_members = json_visit_members,
 };

@@ -20,6 +20,30 @@
 #include "core/os.h"
 #include "registry.h"
 
+/* Names that a module answers to once it is loaded: without this nobody would know which to load. */
+static const struct {
+    const char *name, *module;
+} aliases[] = {
+    { "postgresql", "postgres" },          { "PGKVStorage", "postgres" },
+    { "PGVectorStorage", "postgres" },     { "PGGraphStorage", "postgres" },
+    { "PGTableGraphStorage", "postgres" }, { "PGDocStatusStorage", "postgres" },
+};
+
+const char *module_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(aliases[i].name, name) == 0)
+            return aliases[i].module;
+    return name;
+}
+
+/* Modules of this project that are only built where the library for them is, and its package. */
+static const struct {
+    const char *module, *package;
+} optional[] = {
+    { "postgres", "libpq-dev" },
+};
+
 /* Which package of Debian brings the library that a module needs. */
 static const struct {
     const char *module, *package;
@@ -151,6 +175,12 @@ rag_status module_load(const char *name, rag_error *err)
     RAG_TRY(visit_folders(try_folder, &wanted, err));
     if (wanted.found)
         return RAG_OK;
+    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
+        if (strcmp(optional[i].module, name) == 0)
+            return rag_fail(err, RAG_E_UNSUPPORTED,
+                            "backend '%s' is not installed: ragstore-%s.so is neither beside the "
+                            "library nor in RAGSTORE_MODULE_PATH; it is built where %s is there",
+                            name, name, optional[i].package);
     return rag_fail(err, RAG_E_NOT_FOUND, "no module ragstore-%s.so", name);
 }
 

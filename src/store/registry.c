@@ -387,7 +387,7 @@ rag_status registry_find(const char *name, const struct driver **out, rag_error 
     (void)pthread_mutex_unlock(&mutex);
     RAG_TRY(status);
     if (!d && good_name(name)) {
-        status = module_load(name, err);
+        status = module_load(module_of(name), err);
         d = registry_loaded(name); /* another thread may have been faster */
         if (!d && status != RAG_OK && status != RAG_E_NOT_FOUND)
             return status;

@@ -26,6 +26,8 @@ void registry_visit(void (*visit)(const struct driver *driver, void *user), void
 
 /* ---- module.c ---- */
 
+/* The module that a name belongs to ("PGKVStorage" to "postgres"); most to one of their own. */
+const char *module_of(const char *name);
 /* Load ragstore-NAME.so and add its backend. RAG_E_NOT_FOUND when there is no such file. */
 rag_status module_load(const char *name, rag_error *err);
 /* Call `visit` with the path of every module file in the folders searched. */

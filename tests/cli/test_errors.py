@@ -181,5 +181,5 @@ def test_vectors_that_are_none(ragstore, store):
 def test_urls(ragstore, tmp_path):
     ragstore("status", "", status=2)
     assert "nosuch" in ragstore("status", "nosuch://x", status=2).err
-    assert "postgres" in ragstore("status", "postgres://user:secret@host/db", status=2).err
-    assert "secret" not in ragstore("status", "postgres://user:secret@host/db", status=2).err
+    assert "bolt" in ragstore("status", "bolt://user:secret@host/db", status=2).err
+    assert "secret" not in ragstore("status", "bolt://user:secret@host/db", status=2).err

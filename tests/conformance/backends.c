@@ -2,8 +2,9 @@
 #include "conformance.h"
 
 extern const struct conformance_backend conformance_memory, conformance_embedded,
-    conformance_lightrag, conformance_example;
+    conformance_lightrag, conformance_example, conformance_postgres;
 
 const struct conformance_backend *const conformance_backends[] = {
-    &conformance_memory, &conformance_embedded, &conformance_lightrag, &conformance_example, NULL,
+    &conformance_memory,  &conformance_embedded, &conformance_lightrag,
+    &conformance_example, &conformance_postgres, NULL,
 };

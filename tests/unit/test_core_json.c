@@ -307,6 +307,49 @@ static void numbers_are_told_apart(void **state)
     assert_false(json_finite(slice_of(digits, 400)));
 }
 
+struct members {
+    const char *const *wanted; /* name, text, string or NULL; three for each */
+    size_t count;
+};
+
+static rag_status see_member(void *user, rag_slice name, rag_slice text, rag_slice string,
+                             rag_error *err)
+{
+    struct members *m = user;
+    const char *const *wanted = m->wanted + 3 * m->count++;
+    (void)err;
+    if (!wanted[0])
+        return RAG_E_CONFLICT; /* ends the walk */
+    assert_true(slice_equal(name, rag_text(wanted[0])));
+    assert_true(slice_equal(text, rag_text(wanted[1])));
+    assert_int_equal(string.data != NULL, wanted[2] != NULL);
+    if (wanted[2])
+        assert_true(slice_equal(string, rag_text(wanted[2])));
+    return RAG_OK;
+}
+
+static void members_are_visited_as_they_are_spelled(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "a", "1.50", NULL, "b\"", "\"x\\u0041:}\"", "xA:}", "c", "{ \"d\" : [1 , 2] }", NULL,
+        "",  "\"\"", "",   "a",   "null",           NULL,   NULL
+    };
+    rag_error err = RAG_ERROR_INIT;
+    struct members m = { wanted, 0 };
+    const rag_slice object = rag_text(
+        " {\"a\" :1.50 , \"b\\\"\":\"x\\u0041:}\",\n\"c\": { \"d\" : [1 , 2] } ,\"\":\"\",\"a\":null }");
+    assert_int_equal(json_visit_members(object, see_member, &m, &err), RAG_OK);
+    assert_int_equal(m.count, 5);
+    m.count = 0;
+    assert_int_equal(json_visit_members(rag_text("{ }"), see_member, &m, &err), RAG_OK);
+    assert_int_equal(m.count, 0);
+    m.count = 5;
+    assert_int_equal(json_visit_members(object, see_member, &m, &err), RAG_E_CONFLICT);
+    assert_int_equal(m.count, 6);
+    assert_int_equal(json_visit_members(rag_text("{"), see_member, &m, &err), RAG_E_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +362,7 @@ int main(void)
         cmocka_unit_test(members_are_cut_out_of_the_text),
         cmocka_unit_test(members_are_added),
         cmocka_unit_test(numbers_are_told_apart),
+        cmocka_unit_test(members_are_visited_as_they_are_spelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

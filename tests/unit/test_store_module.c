@@ -78,6 +78,18 @@ static void bad_modules_are_named(void **state)
     assert_null(s);
 }
 
+static void a_module_of_ours_that_is_missing_is_explained(void **state)
+{
+    (void)state;
+    static const char *const urls[] = { "postgres://h/d", "postgresql://h/d" };
+    rag_error err;
+    rag_store *s = NULL;
+    (void)unsetenv("RAGSTORE_MODULE_PATH");
+    for (size_t i = 0; i < 2; i++)
+        FAILS(RAG_E_UNSUPPORTED, "libpq-dev", open_url(urls[i], &s, &err));
+    assert_null(s);
+}
+
 static void modules_are_listed(void **state)
 {
     (void)state;
@@ -108,6 +120,7 @@ int main(void)
         cmocka_unit_test(the_working_directory_is_not_searched),
         cmocka_unit_test(a_module_is_found_and_used),
         cmocka_unit_test(bad_modules_are_named),
+        cmocka_unit_test(a_module_of_ours_that_is_missing_is_explained),
         cmocka_unit_test(modules_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,21 @@
+/* PostgreSQL's failures as ours. */
+#ifndef POSTGRES_ERROR_H
+#define POSTGRES_ERROR_H
+
+#include <libpq-fe.h>
+
+#include <ragstore/backend.h>
+
+/* Where a failure happened: that decides what is known of a write. */
+enum pg_moment {
+    PG_CONNECTING,
+    PG_RUNNING, /* a statement: its transaction is not committed */
+    PG_COMMITTING
+};
+
+/* Fill *err from `result`, or from the connection when it is NULL, and return the status. `what`
+ * says what was being done ("writing values"). */
+rag_status pg_map_error(const rag_host *host, const PGconn *connection, const PGresult *result,
+                        enum pg_moment moment, const char *what, rag_error *err);
+
+#endif

@@ -1,0 +1,62 @@
+/* What the files of this backend share: the opened backend, and how a slot runs. */
+#ifndef POSTGRES_SERVER_H
+#define POSTGRES_SERVER_H
+
+#include <stdatomic.h>
+
+#include "connection.h"
+#include "net/pool.h"
+#include "net/retry.h"
+#include "tables.h"
+
+/* A text of the configuration. */
+struct pg_kept {
+    struct pg_kept *next;
+    char text[];
+};
+
+struct pg_server {
+    const rag_host *host;
+    struct pg_address address;
+    struct net_pool *pool;
+    struct net_retry retry;
+    const char *workspace; /* never empty */
+    int64_t lock_timeout_ms;
+    struct pg_statements *statements; /* one for each of PG_TABLES */
+    struct pg_text strings;           /* their text */
+    struct pg_kept *kept;             /* what address and workspace point to */
+    atomic_uint writes;               /* counted to fold the counters now and then */
+};
+
+/* An explicit transaction. */
+struct pg_txn {
+    struct pg_conn *conn;
+};
+
+/* What a slot does on a connection. It may be called again after a failure that passed: outputs are
+ * touched last, when nothing can fail any more but for lack of memory. */
+typedef rag_status (*pg_work)(const rag_call *call, struct pg_conn *conn, void *user,
+                              rag_error *err);
+
+/* Run `work` for reading: on the transaction of the call, or on a connection of the pool. */
+rag_status pg_read(const rag_call *call, pg_work work, void *user, rag_error *err);
+
+/* The same for writing, with the writer's turn, as one transaction; *token (may be NULL): its place in
+ * the order of commits, 0 inside a transaction. `durable`: it is when this returns. */
+rag_status pg_write(const rag_call *call, pg_work work, void *user, int durable, rag_token *token,
+                    rag_error *err);
+
+/* Slots of rag_backend. */
+rag_status pg_begin(const rag_call *call, void **txn, rag_error *err);
+rag_status pg_commit(const rag_call *call, rag_token *token, rag_error *err);
+void pg_abort(const rag_call *call);
+rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err);
+
+/* Rows of a namespace by its counters (schema.c). */
+rag_status pg_count_rows(const rag_call *call, struct pg_conn *conn, const char *kind,
+                         const char *name, uint64_t *count, rag_error *err);
+
+extern const rag_kv_table pg_kv;
+extern const rag_docstatus_table pg_docstatus;
+
+#endif

@@ -1,0 +1,299 @@
+/* How a slot runs: transactions, the writer's turn, tokens, flushes, retries.
+ *
+ * Every writing transaction first takes the writer's turn of its workspace, an advisory lock that ends
+ * with the transaction. So a transaction that reads and then writes loses no update, commits of a
+ * workspace have one order, and there are no deadlocks among our own writers. LightRAG's own classes
+ * do not take it; against them the locks of rows hold, and what they cause is retried.
+ *
+ * Inside an explicit transaction each slot runs behind a savepoint: a slot that fails undoes itself
+ * and the transaction goes on.
+ *
+ * A token is a position in the server's write-ahead log. Commits are asynchronous (synchronous_commit
+ * is off): they are visible at once and lost only when the server's machine dies within moments, and
+ * always a prefix of the order survives. A flush compares positions and, where the log is not on disk
+ * yet, makes one synchronous commit, which brings everything before it along. */
+#include <string.h>
+
+#include "net/deadline.h"
+#include "schema.h"
+#include "server.h"
+
+static const char SQL_TURN[] =
+    "SELECT set_config('lock_timeout', $1::text, true),"
+    " pg_advisory_xact_lock(hashtextextended('ragstore turn ' || $2::text, 0))";
+static const char SQL_TOKEN[] = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8";
+static const char SQL_FLUSHED[] = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8";
+/* A commit flushes only when its transaction wrote something. */
+static const char SQL_MARK[] = "SELECT pg_logical_emit_message(true, 'ragstore', 'flush')";
+
+enum { CLEAN_UP_MS = 5000, COMMIT_MS = 300000, FOLD_EVERY = 256 };
+
+static struct pg_server *server_of(const rag_call *call)
+{
+    return call->self;
+}
+
+/* For what has to be done when the call's own time is over. */
+static rag_context clean_up_context(void)
+{
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ctx.deadline_ns = net_now_ns() + (int64_t)CLEAN_UP_MS * 1000000;
+    return ctx;
+}
+
+static rag_status acquire(const rag_call *call, struct pg_conn **conn, rag_error *err)
+{
+    void *connection;
+    PG_TRY(net_pool_acquire(server_of(call)->pool, call->ctx, &connection, err));
+    *conn = connection;
+    return RAG_OK;
+}
+
+static void release(const rag_call *call, struct pg_conn *conn)
+{
+    struct net_pool *pool = server_of(call)->pool;
+    const int lost = conn->lost;
+    net_pool_release(pool, conn, !lost);
+    if (lost) /* the others were probably lost with it */
+        net_pool_clear(pool);
+}
+
+static void roll_back(struct pg_conn *conn)
+{
+    const rag_context ctx = clean_up_context();
+    if (!conn->lost &&
+        pg_command(conn, &ctx, "ROLLBACK", PG_RUNNING, "rolling back", NULL) != RAG_OK)
+        conn->lost = 1;
+}
+
+/* ---- inside an explicit transaction --------------------------------------------------------------- */
+
+static rag_status run_inside(const rag_call *call, pg_work work, void *user, rag_error *err)
+{
+    struct pg_conn *conn = ((struct pg_txn *)call->txn)->conn;
+    if (conn->lost)
+        return call->host->fail(err, RAG_E_TRANSACTION,
+                                "the connection of this transaction was lost: it was rolled back");
+    PG_TRY(pg_command(conn, call->ctx, "SAVEPOINT slot", PG_RUNNING, "a savepoint", err));
+    const rag_status status = work(call, conn, user, err);
+    const rag_context ctx = clean_up_context();
+    const char *end = status == RAG_OK ? "RELEASE SAVEPOINT slot"
+                                       : "ROLLBACK TO SAVEPOINT slot; RELEASE SAVEPOINT slot";
+    if (!conn->lost && pg_command(conn, &ctx, end, PG_RUNNING, "a savepoint", NULL) != RAG_OK)
+        conn->lost = 1;
+    if (status == RAG_OK && conn->lost)
+        return call->host->fail(err, RAG_E_CONNECTION, "PostgreSQL: the connection was lost");
+    return status;
+}
+
+/* ---- one slot as its own transaction -------------------------------------------------------------- */
+
+struct attempt {
+    const rag_call *call;
+    pg_work work;
+    void *user;
+    int durable;
+    rag_token token;
+};
+
+static rag_status read_once(void *user, rag_error *err)
+{
+    struct attempt *a = user;
+    struct pg_conn *conn;
+    PG_TRY(acquire(a->call, &conn, err));
+    const rag_status status = a->work(a->call, conn, a->user, err);
+    release(a->call, conn);
+    return status;
+}
+
+rag_status pg_read(const rag_call *call, pg_work work, void *user, rag_error *err)
+{
+    if (call->txn)
+        return run_inside(call, work, user, err);
+    struct attempt a = { call, work, user, 0, 0 };
+    return net_retry(call->host, call->ctx, &server_of(call)->retry, NET_READ, read_once, &a, err);
+}
+
+/* BEGIN and the turn. A caller with a deadline waits until that, others for lock_timeout_ms. */
+static rag_status begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err)
+{
+    const struct pg_server *s = server_of(call);
+    struct pg_params params = { 0 };
+    struct pg_text timeout = { .host = call->host };
+    const int64_t ms = call->ctx->deadline_ns ? 0 : s->lock_timeout_ms;
+    pg_text_printf(&timeout, "%lldms", (long long)ms);
+    rag_status status = pg_text_check(&timeout, err);
+    if (status == RAG_OK)
+        status = pg_command(conn, call->ctx, "BEGIN", PG_RUNNING, "beginning a transaction", err);
+    if (status == RAG_OK) {
+        pg_add_slice(&params, (rag_slice){ timeout.data, timeout.len });
+        pg_add_text(&params, s->workspace);
+        status =
+            pg_run(conn, call->ctx, SQL_TURN, &params, "waiting for the writer's turn", NULL, err);
+        if (status != RAG_OK)
+            roll_back(conn);
+    }
+    pg_text_free(&timeout);
+    return status;
+}
+
+static rag_status number_of(struct pg_conn *conn, const rag_context *ctx, const char *sql,
+                            uint64_t *out, rag_error *err)
+{
+    const struct pg_params none = { 0 };
+    PGresult *result;
+    PG_TRY(pg_run(conn, ctx, sql, &none, "asking for a position in the log", &result, err));
+    *out = (uint64_t)pg_int(result, 0, 0);
+    PQclear(result);
+    return RAG_OK;
+}
+
+static rag_status end_writing(const rag_call *call, struct pg_conn *conn, rag_token *token,
+                              rag_error *err)
+{
+    rag_status status = call->host->check(call->ctx, err);
+    if (status != RAG_OK) {
+        roll_back(conn);
+        return status;
+    }
+    /* from here on the call waits for its answer: half way through a commit nobody knows its end */
+    rag_context ctx = clean_up_context();
+    if (!call->ctx->deadline_ns)
+        ctx.deadline_ns = net_now_ns() + (int64_t)COMMIT_MS * 1000000;
+    else if (call->ctx->deadline_ns > ctx.deadline_ns)
+        ctx.deadline_ns = call->ctx->deadline_ns;
+    status = pg_command(conn, &ctx, "COMMIT", PG_COMMITTING, "committing", err);
+    if (status == RAG_OK)
+        status = number_of(conn, &ctx, SQL_TOKEN, token, err);
+    if (status != RAG_OK && err && err->outcome == RAG_OUTCOME_NOT_APPLIED && conn->lost)
+        err->outcome = RAG_OUTCOME_UNKNOWN;
+    return status;
+}
+
+static rag_status fold(const rag_call *call, struct pg_conn *conn, rag_error *err)
+{
+    struct pg_params params = { 0 };
+    pg_add_text(&params, server_of(call)->workspace);
+    return pg_run(conn, call->ctx, PG_SQL_FOLD, &params, "folding counters", NULL, err);
+}
+
+static rag_status write_once(void *user, rag_error *err)
+{
+    struct attempt *a = user;
+    struct pg_server *s = server_of(a->call);
+    struct pg_conn *conn;
+    PG_TRY(acquire(a->call, &conn, err));
+    rag_status status = begin_writing(a->call, conn, err);
+    if (status == RAG_OK) {
+        if (a->durable)
+            status = pg_command(conn, a->call->ctx, "SET LOCAL synchronous_commit = on", PG_RUNNING,
+                                "beginning a transaction", err);
+        if (status == RAG_OK)
+            status = a->work(a->call, conn, a->user, err);
+        if (status == RAG_OK && atomic_fetch_add(&s->writes, 1) % FOLD_EVERY == FOLD_EVERY - 1)
+            status = fold(a->call, conn, err);
+        if (status == RAG_OK)
+            status = end_writing(a->call, conn, &a->token, err);
+        else
+            roll_back(conn);
+    }
+    release(a->call, conn);
+    return status;
+}
+
+rag_status pg_write(const rag_call *call, pg_work work, void *user, int durable, rag_token *token,
+                    rag_error *err)
+{
+    struct attempt a = { call, work, user, durable, 0 };
+    if (call->txn)
+        PG_TRY(run_inside(call, work, user, err));
+    else
+        PG_TRY(net_retry(call->host, call->ctx, &server_of(call)->retry, NET_WRITE, write_once, &a,
+                         err));
+    if (token)
+        *token = a.token;
+    return RAG_OK;
+}
+
+/* ---- explicit transactions ------------------------------------------------------------------------ */
+
+static rag_status begin_once(void *user, rag_error *err)
+{
+    struct attempt *a = user;
+    struct pg_conn *conn;
+    PG_TRY(acquire(a->call, &conn, err));
+    const rag_status status = begin_writing(a->call, conn, err);
+    if (status == RAG_OK)
+        ((struct pg_txn *)a->user)->conn = conn;
+    else
+        release(a->call, conn);
+    return status;
+}
+
+rag_status pg_begin(const rag_call *call, void **txn, rag_error *err)
+{
+    struct pg_txn *t = call->host->alloc(sizeof *t);
+    if (!t)
+        return call->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+    struct attempt a = { call, NULL, t, 0, 0 };
+    const rag_status status =
+        net_retry(call->host, call->ctx, &server_of(call)->retry, NET_WRITE, begin_once, &a, err);
+    if (status == RAG_OK)
+        *txn = t;
+    else
+        call->host->free(t);
+    return status;
+}
+
+static void forget(const rag_call *call)
+{
+    struct pg_txn *t = call->txn;
+    release(call, t->conn);
+    call->host->free(t);
+}
+
+rag_status pg_commit(const rag_call *call, rag_token *token, rag_error *err)
+{
+    struct pg_conn *conn = ((struct pg_txn *)call->txn)->conn;
+    rag_status status;
+    if (conn->lost)
+        status =
+            call->host->fail(err, RAG_E_TRANSACTION,
+                             "the connection of this transaction was lost: it was rolled back");
+    else
+        status = end_writing(call, conn, token, err);
+    forget(call);
+    return status;
+}
+
+void pg_abort(const rag_call *call)
+{
+    roll_back(((struct pg_txn *)call->txn)->conn);
+    forget(call);
+}
+
+/* ---- flush ---------------------------------------------------------------------------------------- */
+
+static rag_status flush_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+{
+    const rag_token upto = *(const rag_token *)user;
+    const struct pg_params none = { 0 };
+    uint64_t flushed;
+    PG_TRY(number_of(conn, call->ctx, SQL_FLUSHED, &flushed, err));
+    if (upto && flushed >= upto)
+        return RAG_OK;
+    PG_TRY(pg_command(conn, call->ctx, "BEGIN; SET LOCAL synchronous_commit = on", PG_RUNNING,
+                      "flushing", err));
+    const rag_status status = pg_run(conn, call->ctx, SQL_MARK, &none, "flushing", NULL, err);
+    if (status != RAG_OK) {
+        roll_back(conn);
+        return status;
+    }
+    return pg_command(conn, call->ctx, "COMMIT", PG_RUNNING, "flushing", err);
+}
+
+rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err)
+{
+    PG_TRY(call->host->check(call->ctx, err));
+    return pg_read(call, flush_work, &upto, err);
+}
