@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The Python environment of the peers: LightRAG 1.5.7 and what its default storages need, installed from PyPI once into
-${RAGSTORE_CACHE:-~/.cache/ragstore}/venv-lightrag. As a program it prints the path of that Python. Standard library
-only (and, on Debian, the package python3-venv).
+"""Python environments with packages from PyPI, made once in ${RAGSTORE_CACHE:-~/.cache/ragstore} and kept. As a program it
+prints the path of the Python of the peers: LightRAG 1.5.7 and what its default storages need. Standard library only (and, on
+Debian, the package python3-venv).
 """
 import argparse
 import fcntl
@@ -10,25 +10,30 @@ import pathlib
 import subprocess
 import sys
 
-PACKAGES = ("lightrag-hku==1.5.7", "nano-vectordb==0.0.4.3", "networkx", "numpy")
-CHECK = "import importlib.metadata as m; assert m.version('lightrag-hku') == '1.5.7'"
+LIGHTRAG = ("lightrag-hku==1.5.7", "nano-vectordb==0.0.4.3", "networkx", "numpy")
+LIGHTRAG_CHECK = "import importlib.metadata as m; assert m.version('lightrag-hku') == '1.5.7'"
 
 
 def cache_folder():
     return pathlib.Path(os.environ.get("RAGSTORE_CACHE") or pathlib.Path.home() / ".cache" / "ragstore")
 
 
-def lightrag_python():
-    """Path of a Python that can import lightrag 1.5.7; made on first use."""
-    folder = cache_folder() / "venv-lightrag"
+def python_with(name, packages, check):
+    """Path of the Python of the environment `name`, which has these packages: made when the program `check` fails in it."""
+    folder = cache_folder() / name
     python = folder / "bin" / "python"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / "venv-lightrag.lock", "w", encoding="ascii") as lock:
+    with open(folder.parent / f"{name}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not python.exists() or subprocess.run([python, "-c", CHECK], capture_output=True).returncode != 0:
+        if not python.exists() or subprocess.run([python, "-c", check], capture_output=True).returncode != 0:
             subprocess.run([sys.executable, "-m", "venv", folder], check=True, stdout=sys.stderr)
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True, stdout=sys.stderr)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, stdout=sys.stderr)
     return str(python)
+
+
+def lightrag_python():
+    """Path of a Python that can import lightrag 1.5.7; made on first use."""
+    return python_with("venv-lightrag", LIGHTRAG, LIGHTRAG_CHECK)
 
 
 def main():

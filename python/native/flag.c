@@ -24,8 +24,8 @@ static void flag_dealloc(PyObject *object)
 
 static PyMethodDef flag_methods[] = {
     { "set", flag_set, METH_NOARGS,
-      "set()\n--\n\nEnd the calls that were given this flag; they raise CancelledError." },
-    { "is_set", flag_is_set, METH_NOARGS, "is_set()\n--\n\nWhether set() was called." },
+      "set($self, /)\n--\n\nEnd the calls that were given this flag; they raise CancelledError." },
+    { "is_set", flag_is_set, METH_NOARGS, "is_set($self, /)\n--\n\nWhether set() was called." },
     { NULL, NULL, 0, NULL },
 };
 

@@ -45,6 +45,8 @@ static int fill_module(PyObject *module)
     state->store_type = state->txn_type ? add_type(module, &store_spec) : NULL;
     if (!state->store_type || !add_methods(state->store_type))
         return -1;
+    if (PyModule_AddStringConstant(module, "libraries", rag_version_text()) != 0)
+        return -1;
     return PyModule_AddStringConstant(module, "__version__", RAG_VERSION_TEXT);
 }
 

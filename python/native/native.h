@@ -287,6 +287,9 @@ PyObject *txn_new(store_object *store, rag_txn *txn);
 /* The store is closed: its transactions are void. */
 void txn_forget_all(store_object *store);
 
+/* pending.c: is this thread inside an embedder of the store? */
+int is_embedding_for(const store_object *store);
+
 #define METHOD_LIST(name) extern PyMethodDef name[]
 METHOD_LIST(store_methods);
 METHOD_LIST(kv_methods);

@@ -80,9 +80,18 @@ cleanup:
 /* ---- the embedder ---------------------------------------------------------------------------------------- */
 
 struct embedder {
+    const store_object *store;
     PyObject *function;
     PyObject *raised[3]; /* by the newest call that failed; under the interpreter's lock */
 };
+
+/* The store whose embedder runs in this thread: close() there would wait for the call that it is in. */
+static _Thread_local const store_object *embedding_for;
+
+int is_embedding_for(const store_object *store)
+{
+    return embedding_for == store;
+}
 
 static PyObject *texts_object(const rag_slice *texts, size_t n)
 {
@@ -145,6 +154,8 @@ static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dim
 {
     struct embedder *e = user;
     const PyGILState_STATE state = PyGILState_Ensure();
+    const store_object *const before = embedding_for;
+    embedding_for = e->store;
     PyObject *list = texts_object(texts, n);
     PyObject *answer = list ? PyObject_CallFunctionObjArgs(e->function, list, NULL) : NULL;
     rag_status status = RAG_OK;
@@ -152,6 +163,7 @@ static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dim
         status = fail_embedding(e, err);
     Py_XDECREF(list);
     Py_XDECREF(answer);
+    embedding_for = before;
     PyGILState_Release(state);
     return status;
 }
@@ -211,7 +223,7 @@ static PyObject *vector_flush(PyObject *object, PyObject *args, PyObject *kwargs
     const char *name;
     Py_ssize_t counts[3] = { 10, 1, 3 };
     double backoff = 1.0;
-    struct embedder e = { NULL, { NULL, NULL, NULL } };
+    struct embedder e = { self, NULL, { NULL, NULL, NULL } };
     rag_embedder how = RAG_EMBEDDER_INIT;
     rag_flush_figures figures = { .struct_size = sizeof figures };
     if (!take_arguments(args, kwargs, "sO|$nnnd" CALL_FORMAT ":vector_flush", names, &name,

@@ -125,6 +125,10 @@ static int close_store(store_object *self)
 {
     if (!self->store)
         return 1;
+    if (is_embedding_for(self)) {
+        raise_kind(self->state, RAG_E_INVALID, "an embedder cannot close the store that calls it");
+        return 0;
+    }
     self->closing = 1;
     /* in a child of fork() there are no threads that could leave their calls */
     if (self->pid == getpid() && !wait_for_calls(self))
@@ -363,7 +367,7 @@ static PyObject *store_backup(PyObject *object, PyObject *args, PyObject *kwargs
 
 PyMethodDef store_methods[] = {
     { "close", store_close, METH_NOARGS,
-      "close()\n--\n\nClose it, any number of times. Waits for calls of other threads that are under\n"
+      "close($self, /)\n--\n\nClose it, any number of times. Waits for calls of other threads that are under\n"
       "way; open transactions are aborted." },
     { "__enter__", store_enter, METH_NOARGS, NULL },
     { "__exit__", store_exit, METH_VARARGS, NULL },

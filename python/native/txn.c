@@ -139,9 +139,9 @@ static PyObject *txn_active(PyObject *object, void *unused)
 
 static PyMethodDef txn_methods[] = {
     { "commit", txn_commit, METH_NOARGS,
-      "commit()\n--\n\nMake all of it visible at once. Returns the token, for Store.flush()." },
+      "commit($self, /)\n--\n\nMake all of it visible at once. Returns the token, for Store.flush()." },
     { "abort", txn_abort, METH_NOARGS,
-      "abort()\n--\n\nUndo all of it. Harmless when it has ended." },
+      "abort($self, /)\n--\n\nUndo all of it. Harmless when it has ended." },
     { "__enter__", txn_enter, METH_NOARGS, NULL },
     { "__exit__", txn_exit, METH_VARARGS, NULL },
     { NULL, NULL, 0, NULL },

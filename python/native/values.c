@@ -184,8 +184,6 @@ static int write_list(const struct writing *w, PyObject *list, int is_tuple, int
 
 static int write_value(const struct writing *w, PyObject *value, int depth)
 {
-    if (depth > DEPTH_MAX)
-        return refuse(w, "is nested too deep", NULL);
     if (PyUnicode_Check(value))
         return write_text(w->out, value);
     if (value == Py_None)
@@ -198,9 +196,12 @@ static int write_value(const struct writing *w, PyObject *value, int depth)
         return write_integer(w->out, value);
     if (PyFloat_Check(value))
         return write_float(w, value);
+    const int is_list = PyList_Check(value) || PyTuple_Check(value);
+    if (depth > DEPTH_MAX && (is_list || PyDict_Check(value)))
+        return refuse(w, "is nested too deep", NULL);
     if (PyDict_Check(value))
         return write_dict(w, value, depth);
-    if (PyList_Check(value) || PyTuple_Check(value))
+    if (is_list)
         return write_list(w, value, PyTuple_Check(value), depth);
     return refuse(w, "holds what JSON has not:", value);
 }
@@ -298,7 +299,7 @@ static PyObject *read_array(reading *r, yyjson_val *array, int depth)
 
 static PyObject *read_value(reading *r, yyjson_val *value, int depth)
 {
-    if (depth > DEPTH_MAX)
+    if (depth > DEPTH_MAX && yyjson_is_ctn(value))
         return raise_kind(r->state, RAG_E_CORRUPT, "a stored value is nested too deep");
     switch (yyjson_get_tag(value)) {
     case YYJSON_TYPE_NULL | YYJSON_SUBTYPE_NONE: return Py_NewRef(Py_None);

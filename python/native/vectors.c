@@ -62,6 +62,10 @@ static int take_buffer(PyObject *object, int dimensions, vectors *v)
         PyErr_SetString(PyExc_TypeError, "bytes are not vectors: pass an array of float32");
         return 0;
     }
+    if (!element && v->view.format && strchr(v->view.format, 'Z')) {
+        PyErr_SetString(PyExc_TypeError, "complex numbers are not vectors");
+        return 0;
+    }
     if (!element) {
         PyBuffer_Release(&v->view);
         v->has_view = 0;

@@ -381,11 +381,15 @@ class Graph(_Part):
 
     def all_nodes(self) -> Iterator[tuple[str, int, Value]]:
         """(label, degree, attributes) of all nodes, page by page, in order of labels."""
-        return _pages(lambda after: self._native.graph_scan_nodes(after, **self._options))  # type: ignore[arg-type]
+        def page(after: bytes) -> Any:    # with values, so that none of them is None
+            return self._native.graph_scan_nodes(after, **self._options)
+        return _pages(page)
 
     def all_edges(self) -> Iterator[tuple[str, str, Value]]:
         """(source, target, attributes) of all edges, page by page."""
-        return _pages(lambda after: self._native.graph_scan_edges(after, **self._options))  # type: ignore[arg-type]
+        def page(after: bytes) -> Any:
+            return self._native.graph_scan_edges(after, **self._options)
+        return _pages(page)
 
     def count(self) -> tuple[int, int]:
         """(nodes, edges)"""
