@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""The peer: LightRAG's default storages on a working directory, doing what the benches of ragstore do.
+"""LightRAG's storages on a working directory, doing what the benches of ragstore do: the default ones, which are the peer of
+bench/run, or with --storages ragstore ours, for bench/lightrag_classes.py. Then the directory has the store `ragstore` in it.
 
   open       start of the process to the first answer, with all twelve storages open, as LightRAG opens them
   search     the nearest 60 in each vector storage, with payload
   expansion  the 40 best-known nodes with attributes, degrees and edges
   update     100 nodes, 100 edges, their vectors and 20 values, made durable by index_done_callback of all storages;
-             in a directory of hard links beside DIR, which itself stays as it was
+             in a copy beside DIR (hard links where LightRAG replaces files), which itself stays as it was
+  index      documents through the whole LightRAG, with a rule in place of the language model; in such a copy as well; not
+             one of those that run when none is named
 
 Prints JSON lines {"what", "value", "unit"}. Needs lightrag-hku==1.5.7, nano-vectordb, networkx and numpy.
 """
@@ -20,41 +23,54 @@ import tempfile
 import time
 
 import measure
+from lightrag.utils import compute_mdhash_id
 
 BENCHES = ("open", "search", "expansion", "update")
 SPACES = ("chunks", "entities", "relationships")
 TOP_K, POPULAR, NODES, VALUES = 60, 40, 100, 20
+DOCUMENT = 4000  # characters of a document of `index`
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def matrix_of(storage):
-    return storage._client._NanoVectorDB__storage["matrix"]
+async def known_ids(stores, graph_name, space, most):
+    """Ids of vectors, found in the same way whatever the storages are: by way of the best-known nodes."""
+    labels = await stores[graph_name].get_popular_labels(most)
+    if space == "entities":
+        return [compute_mdhash_id(label, prefix="ent-") for label in labels]
+    if space == "chunks":
+        rows = await stores["entity_chunks"].get_by_ids(labels)
+        return list(dict.fromkeys(chunk for row in rows if row for chunk in row["chunk_ids"]))[:most]
+    edges = await stores[graph_name].get_nodes_edges_batch(labels[:most // 10])
+    pairs = sorted({tuple(sorted(pair)) for some in edges.values() for pair in some})[:most]
+    return [compute_mdhash_id(a + b, prefix="rel-") for a, b in pairs]
 
 
-def queries(storage, runs, rng, np):
+async def queries(stores, graph_name, space, runs, rng, np):
     """Stored vectors with noise that leaves a cosine of about 0.9."""
-    matrix = matrix_of(storage)
-    rows = matrix[rng.integers(0, len(matrix), runs)]
-    return rows + rng.standard_normal(rows.shape) * 0.48 / np.sqrt(matrix.shape[1])
+    ids = await known_ids(stores, graph_name, space, 1000)
+    found = await stores[space].get_vectors_by_ids([ids[i] for i in rng.integers(0, len(ids), runs)])
+    rows = np.array(list(found.values()), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows + rng.standard_normal(rows.shape) * 0.48 / np.sqrt(rows.shape[1])
 
 
-async def bench_open(stores, np):
-    query = queries(stores["relationships"], 1, np.random.default_rng(1), np)[0]
-    hits = await stores["relationships"].query("", TOP_K, query_embedding=query)
-    if not hits:
-        sys.exit("lightrag_peer.py: the first search found nothing")
+async def bench_open(stores, imported, dimension, np):
+    query = np.random.default_rng(1).standard_normal(dimension)
+    await stores["relationships"].query("", TOP_K, query_embedding=query)
     measure.report("open.first_answer", measure.seconds_since_start() * 1000, "ms")
+    measure.report("open.first_answer_after_import", (time.perf_counter() - imported[0]) * 1000, "ms")
     measure.report("open.resident_memory", measure.resident_mb(), "MB")
+    measure.report("open.memory_above_import", measure.resident_mb() - imported[1], "MB")
     measure.report("open.peak_memory", measure.peak_memory_mb(), "MB")
 
 
-async def bench_search(stores, np, runs, seed):
+async def bench_search(stores, graph_name, np, runs, seed):
     for space in SPACES:
         times = []
-        for query in queries(stores[space], runs, np.random.default_rng(seed), np):
+        for query in await queries(stores, graph_name, space, runs, np.random.default_rng(seed), np):
             with measure.Stopwatch() as watch:
                 await stores[space].query("", TOP_K, query_embedding=query)
             times.append(watch.seconds * 1000)
-        measure.report(f"search.{space}.rows", len(matrix_of(stores[space])), "rows")
         measure.report(f"search.{space}.with_payload.median", measure.median(times), "ms")
         measure.report(f"search.{space}.with_payload.p95", measure.part(times, 0.95), "ms")
     measure.report("search.peak_memory", measure.peak_memory_mb(), "MB")
@@ -152,21 +168,52 @@ async def bench_update(stores, graph_name, runs, seed, np):
     measure.report("update.peak_memory", measure.peak_memory_mb(), "MB")
 
 
+async def bench_index(folder, storages, dimension, documents):
+    sys.path.insert(0, str(ROOT / "tests" / "interop"))
+    import lightrag_offline
+    import lightrag_stores
+    names = {}
+    if storages == "ragstore":
+        kinds = ("kv_storage", "doc_status_storage", "vector_storage", "graph_storage")
+        names = dict(zip(kinds, (each.__name__ for each in lightrag_stores.classes_of(storages))))
+    book = (ROOT / "tests" / "data" / "alice29.txt").read_text(encoding="utf-8", errors="replace")
+    texts = [book[i * DOCUMENT:(i + 1) * DOCUMENT] for i in range(documents)]
+    rag = lightrag_offline.make_rag(folder, embedding_func=lightrag_stores.embedder(dimension), **names)
+    await rag.initialize_storages()
+    with measure.Stopwatch() as watch:
+        await rag.ainsert(texts, file_paths=[f"bench-{i}.txt" for i in range(documents)])
+    counts = await rag.doc_status.get_all_status_counts()
+    if counts.get("failed", 0) >= documents:
+        sys.exit("lightrag_peer.py: the documents failed")
+    await rag.finalize_storages()
+    measure.report("index.documents", documents, "documents")
+    measure.report("index.throughput", documents / watch.seconds, "documents/s")
+    measure.report("index.cpu", watch.cpu / documents * 1000, "ms/document")
+
+
 async def run(options, folder):
     import numpy as np
 
     import lightrag_stores
+    lightrag_stores.classes_of(options.storages)
     measure.report("open.imported", measure.seconds_since_start() * 1000, "ms")
-    stores = await lightrag_stores.open_stores(folder)
+    imported = time.perf_counter(), measure.resident_mb()
+    dimension = options.dimension or lightrag_stores.dimension_of(folder)
+    if "index" in options.benches:
+        await bench_index(folder, options.storages, dimension, options.documents)
+        return
+    stores = await lightrag_stores.open_stores(folder, options.storages, dimension)
     measure.report("open.opened", measure.seconds_since_start() * 1000, "ms")
     if "open" in options.benches:
-        await bench_open(stores, np)
+        await bench_open(stores, imported, dimension, np)
     if "search" in options.benches:
-        await bench_search(stores, np, options.runs, options.seed)
+        await bench_search(stores, lightrag_stores.GRAPH, np, options.runs, options.seed)
     if "expansion" in options.benches:
         await bench_expansion(stores, lightrag_stores.GRAPH, options.runs)
     if "update" in options.benches:
         await bench_update(stores, lightrag_stores.GRAPH, options.update_runs, options.seed, np)
+    for store in stores.values():
+        await store.finalize()
 
 
 def main():
@@ -176,20 +223,26 @@ def main():
     parser.add_argument("--runs", type=int, default=20, help="repetitions of search and expansion (default 20)")
     parser.add_argument("--update-runs", type=int, default=1, help="repetitions of update (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="which questions are asked (default 1)")
+    parser.add_argument("--storages", choices=("default", "ragstore"), default="default", help="whose (default: LightRAG's)")
+    parser.add_argument("--dimension", type=int, help="of the vectors (default: as DIR/vdb_entities.json says)")
+    parser.add_argument("--documents", type=int, default=3, help="how many `index` takes (default 3)")
     options = parser.parse_args()
     options.benches = options.benches.split(",")
-    unknown = set(options.benches) - set(BENCHES)
+    unknown = set(options.benches) - {*BENCHES, "index"}
     if unknown:
-        parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(BENCHES)}")
+        parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(BENCHES)}, index")
     logging.disable(logging.WARNING)
-    if "update" not in options.benches:
+    if not {"update", "index"} & set(options.benches):
         asyncio.run(run(options, options.folder))
         return
     import lightrag_stores
     beside = pathlib.Path(os.path.abspath(options.folder)).parent
     with tempfile.TemporaryDirectory(prefix="peer-update-", dir=beside) as scratch:
         copy = os.path.join(scratch, "data")
-        lightrag_stores.linked_copy(options.folder, copy)
+        if options.storages == "ragstore":
+            shutil.copytree(options.folder, copy)
+        else:
+            lightrag_stores.linked_copy(options.folder, copy)
         asyncio.run(run(options, copy))
         shutil.rmtree(copy)
 

@@ -1,4 +1,5 @@
-"""Opens the twelve default storages of LightRAG (PyPI: lightrag-hku) on a working directory, without the rest of it.
+"""Opens the twelve storages of LightRAG (PyPI: lightrag-hku) on a working directory, without the rest of it: its default
+classes, or ours ("ragstore").
 
 LightRAG makes its storages from a registry with the same keyword arguments; here they are made by hand, so that nothing
 but the storages is measured or tested. Texts are embedded by random but repeatable vectors: no model is needed.
@@ -41,17 +42,27 @@ def embedder(dimension):
     return EmbeddingFunc(embedding_dim=dimension, max_token_size=8192, func=embed, model_name="repeatable-random")
 
 
-async def open_stores(folder):
+def classes_of(storages):
+    """The classes for values, document status, vectors and graph."""
+    if storages == "ragstore":
+        import ragstore.lightrag as ours
+        return (ours.RagstoreKVStorage, ours.RagstoreDocStatusStorage, ours.RagstoreVectorStorage,
+                ours.RagstoreGraphStorage)
+    return JsonKVStorage, JsonDocStatusStorage, NanoVectorDBStorage, NetworkXStorage
+
+
+async def open_stores(folder, storages="default", dimension=None):
     """{namespace: storage}, each initialised."""
+    values, documents, vectors, graph = classes_of(storages)
     shared_storage.initialize_share_data(workers=1)
     config = {"working_dir": str(folder), "embedding_batch_num": 32,
               "vector_db_storage_cls_kwargs": {"cosine_better_than_threshold": 0.0}}
-    common = {"workspace": "", "global_config": config, "embedding_func": embedder(dimension_of(folder))}
-    stores = {name: JsonKVStorage(namespace=name, **common) for name in KEY_VALUE}
-    stores["doc_status"] = JsonDocStatusStorage(namespace="doc_status", **common)
+    common = {"workspace": "", "global_config": config, "embedding_func": embedder(dimension or dimension_of(folder))}
+    stores = {name: values(namespace=name, **common) for name in KEY_VALUE}
+    stores["doc_status"] = documents(namespace="doc_status", **common)
     for name, fields in VECTOR.items():
-        stores[name] = NanoVectorDBStorage(namespace=name, meta_fields=fields, **common)
-    stores[GRAPH] = NetworkXStorage(namespace=GRAPH, **common)
+        stores[name] = vectors(namespace=name, meta_fields=fields, **common)
+    stores[GRAPH] = graph(namespace=GRAPH, **common)
     for store in stores.values():
         await store.initialize()
     return stores

@@ -1,9 +1,9 @@
 """Runs the real LightRAG without any network: real embeddings, and a rule in place of a language model.
 
 make_rag(working_dir, **lightrag_arguments) gives a LightRAG that is ready for `await rag.initialize_storages()`; with
-kv_storage=, vector_storage=, graph_storage= and doc_status_storage= it runs on other storages, and with embedding_func=word_embeddings()
-without a model. As a program it indexes
-files and asks one question in each query mode; tests/data/alice was made by
+kv_storage=, vector_storage=, graph_storage= and doc_status_storage= it runs on other storages, with
+embedding_func=word_embeddings() without a model. As a program it indexes files and asks one question in each query mode;
+tests/data/alice was made by
 
   python tests/interop/lightrag_offline.py tests/data/alice tests/data/alice29.txt
 

@@ -5,7 +5,8 @@
 
 `order` puts the edges of LightRAG's NetworkX graph into the order of their ends. LightRAG shows relations of equal rank in the
 order in which the graph gives the neighbours of a node: with ours that of their names, with NetworkX that in which they were
-inserted, which depends on how tasks were scheduled and on whether the file was read again. Each file is one document, called after the file. Prints a JSON list of what `contexts` and `contents` gave.
+inserted, which depends on how tasks were scheduled and on whether the file was read again. Each file is one document, called
+after the file. Prints a JSON list of what `contexts` and `contents` gave.
 """
 import asyncio
 import json

@@ -999,3 +999,134 @@ def test_b60_the_event_loop_goes_on_while_a_write_waits(tmp_path, kind):
             other.close()
 
     run(work())
+
+
+# ---- what else is easily done wrong ----------------------------------------------------------------------------------
+
+
+def test_trap_16_everything_is_overridden():
+    probed = ("get_docs_by_statuses_page", "resolve_doc_source_strict", "count_docs_by_statuses", "list_source_conflicts_page",
+              "repair_source_conflict", "update_doc_status_fields")
+    storage = ours.RagstoreDocStatusStorage
+    assert all(getattr(storage, name) is not getattr(DocStatusStorage, name) for name in probed)
+    assert storage.supports_strict_point_reads and ours.RagstoreKVStorage.supports_strict_point_reads
+    for batch in ("get_nodes_batch", "node_degrees_batch", "edge_degrees_batch", "get_edges_batch", "get_nodes_edges_batch",
+                  "has_nodes_batch", "upsert_nodes_batch", "upsert_edges_batch"):
+        assert batch in vars(ours.RagstoreGraphStorage), f"{batch} asks row by row"
+
+
+@using("kv")
+async def test_trap_34_what_is_handed_over_may_be_changed_at_once(storage, folder):
+    other = native(folder)
+    row = {"list": [1], "deep": {"x": [1]}}
+    with other.begin():
+        write = asyncio.ensure_future(storage.upsert({"a": row}))
+        await asyncio.sleep(0)
+        row["list"].append(2)
+        row["deep"]["x"].append(2)
+        row["more"] = 1
+    await write
+    got = await storage.get_by_id("a")
+    assert got["list"] == [1] and got["deep"] == {"x": [1]} and "more" not in got
+    other.close()
+
+
+def test_trap_37_twelve_flushes_cost_one_sync(tmp_path, monkeypatch):
+    async def work():
+        syncs = []
+        flush = share.Share._flush
+
+        def counted(self, store, number):
+            syncs.append(number)
+            return flush(self, store, number)
+
+        monkeypatch.setattr(share.Share, "_flush", counted)
+        storages = [make("kv", OURS, tmp_path, namespace=f"n{i}") for i in range(7)]
+        storages += [make("vector", OURS, tmp_path, namespace=name) for name in ("entities", "relationships", "chunks")]
+        storages += [make("graph", OURS, tmp_path), make("doc_status", OURS, tmp_path)]
+        for storage in storages:
+            await storage.initialize()
+        for storage in storages[:7]:
+            await storage.upsert({"a": {"x": 1}})
+        await storages[10].upsert_node("a", {})
+        await asyncio.gather(*(storage.index_done_callback() for storage in storages))
+        assert len(syncs) == 1
+        await asyncio.gather(*(storage.index_done_callback() for storage in storages))
+        assert len(syncs) == 1, "nothing was left to do"
+        await storages[0].upsert({"b": {"x": 1}})
+        await storages[11].upsert({"d": document()})
+        await asyncio.gather(*(storage.index_done_callback() for storage in storages))
+        assert len(syncs) == 1, "the sync of the document status carried the value with it"
+        for storage in storages:
+            await storage.finalize()
+
+    run(work())
+
+
+FORKED = """
+import asyncio, os, sys
+from support import OURS, make
+async def use(values, key):
+    await values.upsert({key: {"x": 1}})
+    await values.index_done_callback()
+    return await values.get_by_ids(["parent", "child", "after"])
+async def begin(values):
+    await values.initialize()
+    assert (await use(values, "parent"))[0]
+values = make("kv", OURS, sys.argv[1])
+asyncio.run(begin(values))
+pid = os.fork()
+if pid == 0:
+    rows = asyncio.run(use(values, "child"))
+    os._exit(0 if rows[0] and rows[1] else 1)
+assert os.waitpid(pid, 0)[1] == 0, "the child"
+assert all(asyncio.run(use(values, "after")))
+asyncio.run(values.finalize())
+""".replace("from support", "from lightrag_support")
+
+
+def test_trap_31_a_child_of_a_process_that_has_begun_opens_anew(tmp_path):
+    assert process(FORKED, tmp_path).wait() == 0
+
+
+def test_several_loops_one_after_the_other(tmp_path):
+    storage = make("vector", OURS, tmp_path)
+    run(storage.initialize())
+    for i in range(3):
+        run(storage.upsert({f"a{i}": {"content": "x"}}))
+        run(storage.index_done_callback())
+    assert len(run(count_vectors(storage))) == 3
+    run(storage.finalize())
+
+
+async def count_vectors(storage):
+    return (await storage.client_storage)["data"]
+
+
+def test_another_process_drops_the_space(tmp_path):
+    async def work():
+        async with opened("vector", OURS, tmp_path) as storage:
+            await fill("vector", storage)
+            other = native(tmp_path)
+            other.vector_drop("entities")
+            assert await storage.query("text", 5) == [] and await storage.get_by_id("a") is None
+            await fill("vector", storage)
+            assert len((await storage.client_storage)["data"]) == 1
+            other.close()
+
+    run(work())
+
+
+def test_no_vectors_at_all(tmp_path):
+    """NoopVectorDBStorage beside ours: to fill the graph now, and embed later."""
+    from lightrag_whole import make_rag
+
+    async def work():
+        rag = make_rag("ours", tmp_path, vector_storage="NoopVectorDBStorage")
+        await rag.initialize_storages()
+        await rag.ainsert("Alice met Bob. Bob met Carol in the garden.", file_paths="a.txt")
+        assert (await rag.doc_status.get_all_status_counts())["processed"] == 1
+        assert "Alice" in await rag.chunk_entity_relation_graph.get_all_labels()
+        await rag.finalize_storages()
+
+    run(work())
