@@ -31,9 +31,9 @@ def python_with(name, packages, check):
     return str(python)
 
 
-def lightrag_python():
-    """Path of a Python that can import lightrag 1.5.7; made on first use."""
-    return python_with("venv-lightrag", LIGHTRAG, LIGHTRAG_CHECK)
+def lightrag_python(*drivers):
+    """Path of a Python that can import lightrag 1.5.7, and these modules for its server classes; made on first use."""
+    return python_with("venv-lightrag", LIGHTRAG + drivers, f"{LIGHTRAG_CHECK}; import sys{''.join(', ' + d for d in drivers)}")
 
 
 def main():

@@ -448,15 +448,6 @@ struct deleting {
     uint64_t deleted;
 };
 
-static uint64_t affected(const PGresult *result)
-{
-    uint64_t count = 0;
-    const char *text = result ? PQcmdTuples((PGresult *)(uintptr_t)result) : "";
-    for (; *text >= '0' && *text <= '9'; text++)
-        count = count * 10 + (uint64_t)(*text - '0');
-    return count;
-}
-
 static rag_status delete_work(const rag_call *call, struct pg_conn *conn, void *user,
                               rag_error *err)
 {
@@ -468,7 +459,7 @@ static rag_status delete_work(const rag_call *call, struct pg_conn *conn, void *
         ask(call, conn, &d->place, &keys, d->place.statements ? d->place.statements->erase : NULL,
             SQL_DELETE, "deleting values", &answers, err);
     if (status == RAG_OK)
-        d->deleted = affected(answers.fitting) + affected(answers.others);
+        d->deleted = pg_affected(answers.fitting) + pg_affected(answers.others);
     answers_clear(&answers);
     keys_free(call->host, &keys);
     return status;

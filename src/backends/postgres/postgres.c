@@ -198,6 +198,7 @@ static void server_free(struct pg_server *s)
     net_pool_free(s->pool);
     pg_text_free(&s->strings);
     host->free(s->statements);
+    pg_doc_free_statements(host, s->docs);
     while (s->kept) {
         struct pg_kept *next = s->kept->next;
         explicit_bzero(s->kept->text, strlen(s->kept->text)); /* one of them is a password */
@@ -249,6 +250,7 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     if (!s->statements)
         return o->host->fail(o->err, RAG_E_NO_MEMORY, "out of memory");
     PG_TRY(pg_make_statements(o->host, s->statements, &s->strings, o->err));
+    PG_TRY(pg_doc_make_statements(o->host, &s->docs, o->err));
     PG_TRY(net_pool_new(o->host, &driver, &pool, &s->pool, o->err));
     const int writes = !(o->config->flags & (RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING));
     struct first first = { s, ctx, writes };
@@ -306,6 +308,16 @@ static const char SQL_DESCRIBE[] =
     " (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8,"
     " (SELECT version FROM ragstore_meta),"
     " (SELECT count(*) FROM ragstore_change WHERE workspace = $1::text)";
+
+uint64_t pg_affected(const PGresult *result)
+{
+    uint64_t count = 0;
+    /* libpq forgot a const here */
+    const char *text = result ? PQcmdTuples((PGresult *)(uintptr_t)result) : "";
+    for (; *text >= '0' && *text <= '9'; text++)
+        count = count * 10 + (uint64_t)(*text - '0');
+    return count;
+}
 
 rag_status pg_count_rows(const rag_call *call, struct pg_conn *conn, const char *kind,
                          const char *name, uint64_t *count, rag_error *err)
@@ -452,6 +464,7 @@ static const rag_backend postgres_backend = {
     .commit = pg_commit,
     .abort = pg_abort,
     .kv = &pg_kv,
+    .docstatus = &pg_docstatus,
 };
 
 extern RAG_EXPORT const rag_backend *rag_backend_init_1(const rag_host *host, uint32_t abi);

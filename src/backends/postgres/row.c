@@ -9,11 +9,12 @@
  *     {"content": 0, "x": [1.50], "tokens": ["many"]}
  *
  * all members in their order; 0 stands for "as the column has it", an array holds the text of the
- * value itself. When LightRAG updates a row, a trigger empties ragstore_extra (schema.c), and the
+ * value itself. A value with white space between its members, or with escapes in their names that need not be there, is
+ * in ragstore_extra as a whole, in an array. When LightRAG updates a row, a trigger empties ragstore_extra (schema.c), and the
  * columns are the truth again.
  *
- * JSONB forgets the order of members and the spelling of numbers; of arrays of texts, also nested
- * ones, it forgets nothing but white space, so those live in the column alone. */
+ * JSONB forgets the order of members, the spelling of numbers and escapes, and white space; arrays of
+ * texts without needless escapes and white space, also nested ones, live in the column alone. */
 #include "row.h"
 
 #include <string.h>
@@ -60,7 +61,7 @@ static size_t count_characters(rag_slice s)
     return count;
 }
 
-static int text_fits(rag_slice s, size_t width)
+int pg_text_fits(rag_slice s, size_t width)
 {
     const size_t count = count_characters(s);
     return count != SIZE_MAX && (!width || count <= width);
@@ -68,7 +69,7 @@ static int text_fits(rag_slice s, size_t width)
 
 int pg_id_fits(const struct pg_table *table, rag_slice id)
 {
-    return id.len && text_fits(id, table->id_width);
+    return id.len && pg_text_fits(id, table->id_width);
 }
 
 /* A number as int4 prints it. */
@@ -126,6 +127,15 @@ int pg_time_fits(rag_slice text)
 /* What JSONB makes of the text of a value: refuses it, changes it, or keeps it. */
 enum jsonb { JSONB_NOT, JSONB_CHANGES, JSONB_KEEPS };
 
+/* An escape as the server writes it, behind its backslash: the shortest there is. */
+static int is_plain_escape(const char *p, const char *end)
+{
+    if (*p != 'u')
+        return *p != '/';
+    return end - p > 4 && memcmp(p, "u00", 3) == 0 && (p[3] == '0' || p[3] == '1') &&
+           !(p[3] == '0' && strchr("89acdABCDEF", p[4])) && !(p[4] >= 'A' && p[4] <= 'F');
+}
+
 static const char *skip_string(const char *p, const char *end, enum jsonb *kept)
 {
     for (p++; p < end && *p != '"'; p++) {
@@ -134,33 +144,46 @@ static const char *skip_string(const char *p, const char *end, enum jsonb *kept)
         p++;
         if (end - p > 4 && memcmp(p, "u0000", 5) == 0)
             *kept = JSONB_NOT;
+        else if (*kept == JSONB_KEEPS && !is_plain_escape(p, end))
+            *kept = JSONB_CHANGES;
     }
+    return p;
+}
+
+/* The end of a number; 0 into *fits when it is beyond JSONB's. */
+static const char *skip_number(const char *p, const char *end, int *fits)
+{
+    enum { NUMBER_BYTES = 300, EXPONENT_DIGITS = 4 };
+    const char *number = p, *exponent = NULL;
+    for (; p + 1 < end && p[1] && strchr("0123456789+-.eE", p[1]); p++)
+        if (p[1] == 'e' || p[1] == 'E')
+            exponent = p + 1;
+    *fits = p - number <= NUMBER_BYTES && !(exponent && p - exponent > EXPONENT_DIGITS);
     return p;
 }
 
 static enum jsonb jsonb_of(rag_slice text)
 {
-    enum { NUMBER_BYTES = 300, EXPONENT_DIGITS = 4 };
     const char *p = text.data, *end = p + text.len;
     enum jsonb kept = JSONB_KEEPS;
     for (; p < end && kept != JSONB_NOT; p++) {
         if (*p == '"') {
             p = skip_string(p, end, &kept);
         } else if ((*p >= '0' && *p <= '9') || *p == '-') {
-            const char *number = p, *exponent = NULL;
-            while (p + 1 < end && strchr("0123456789+-.eE", p[1]) && p[1]) {
-                p++;
-                if (*p == 'e' || *p == 'E')
-                    exponent = p;
-            }
-            kept = p - number > NUMBER_BYTES || (exponent && p - exponent > EXPONENT_DIGITS)
-                       ? JSONB_NOT
-                       : JSONB_CHANGES;
-        } else if (*p == '{' && !(p + 1 < end && p[1] == '}')) {
+            int fits;
+            p = skip_number(p, end, &fits);
+            kept = fits ? JSONB_CHANGES : JSONB_NOT;
+        } else if (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' ||
+                   (*p == '{' && !(p + 1 < end && p[1] == '}'))) {
             kept = JSONB_CHANGES;
         }
     }
     return kept;
+}
+
+int pg_jsonb_fits(rag_slice value)
+{
+    return jsonb_of(value) != JSONB_NOT;
 }
 
 /* ---- taking apart ---------------------------------------------------------------------------------- */
@@ -171,7 +194,8 @@ struct taking {
     unsigned set; /* columns, by bit */
     int last;     /* the column of the member before */
     int plain;    /* columns alone are the whole truth so far */
-    int members;
+    size_t members;
+    size_t compact; /* bytes of the value without white space between its tokens */
 };
 
 static int column_of(const struct pg_table *table, rag_slice name)
@@ -186,15 +210,13 @@ static int column_of(const struct pg_table *table, rag_slice name)
 /* *exact: the column gives it back as it is. 0: the column does not take it. */
 static int takes(const struct pg_column *c, rag_slice text, rag_slice string, int *exact)
 {
-    enum jsonb kept;
-    *exact = 1;
+    const enum jsonb kept = jsonb_of(text);
+    *exact = kept == JSONB_KEEPS || c->type == PG_INT;
     switch (c->type) {
-    case PG_TEXT: return string.data && text_fits(string, c->width);
+    case PG_TEXT: return string.data && pg_text_fits(string, c->width);
     case PG_INT: return int_fits(text);
     case PG_TIME: return string.data && pg_time_fits(string);
     case PG_JSONB:
-        kept = jsonb_of(text);
-        *exact = kept == JSONB_KEEPS;
         /* null would come back as a row that LightRAG wrote without it */
         return kept != JSONB_NOT && !(text.len == 4 && memcmp(text.data, "null", 4) == 0);
     }
@@ -223,7 +245,9 @@ static rag_status take_member(void *user, rag_slice name, rag_slice text, rag_sl
     t->plain = t->plain && held && at > t->last;
     t->last = held ? at : t->last;
     pg_text_add(layout, t->members++ ? "," : "{", 1);
+    const size_t before = layout->len;
     pg_text_add_json_string(layout, name);
+    t->compact += layout->len - before + 1 + text.len;
     if (held) {
         pg_text_add_text(layout, ":0");
     } else {
@@ -244,6 +268,14 @@ rag_status pg_rows_add(struct pg_rows *r, rag_slice id, rag_slice value, int64_t
     pg_text_clear(&r->layout);
     PG_TRY(r->host->json_members(value, take_member, &t, err));
     pg_text_add_text(&r->layout, t.members ? "}" : "{}");
+    t.compact += 2 + (t.members ? t.members - 1 : 0);
+    if (t.compact != value.len) { /* white space, or names in another spelling: the text as it is */
+        t.plain = 0;
+        pg_text_clear(&r->layout);
+        pg_text_add_text(&r->layout, "[");
+        pg_text_add(&r->layout, value.data, value.len);
+        pg_text_add_text(&r->layout, "]");
+    }
     PG_TRY(pg_text_check(&r->scratch, err));
     PG_TRY(pg_text_check(&r->layout, err));
     for (size_t i = 0; i < r->table->column_count; i++) {
@@ -319,6 +351,30 @@ static void join_member(struct pg_text *out, rag_slice name, rag_slice text)
     pg_text_add(out, text.data, text.len);
 }
 
+/* Without the white space that JSONB puts between tokens. */
+static void add_compact(struct pg_text *out, rag_slice text)
+{
+    const char *p = text.data, *end = p + text.len;
+    enum jsonb ignored = JSONB_CHANGES;
+    while (p < end) {
+        const char *from = p;
+        while (p < end && *p != ' ')
+            p = *p == '"' ? skip_string(p, end, &ignored) + 1 : p + 1;
+        pg_text_add(out, from, (size_t)(p - from));
+        p += p < end;
+    }
+}
+
+static void join_column(struct pg_text *out, const struct pg_column *column, rag_slice text)
+{
+    if (!text.data)
+        return;
+    join_member(out, rag_text(column->member),
+                column->type == PG_JSONB ? (rag_slice){ NULL, 0 } : text);
+    if (column->type == PG_JSONB)
+        add_compact(out, text);
+}
+
 static rag_status join_by_layout(void *user, rag_slice name, rag_slice text, rag_slice string,
                                  rag_error *err)
 {
@@ -331,10 +387,9 @@ static rag_status join_by_layout(void *user, rag_slice name, rag_slice text, rag
         return RAG_OK;
     }
     const int at = column_of(j->table, name);
-    const rag_slice value =
-        at < 0 ? (rag_slice){ NULL, 0 } : pg_slice(j->result, j->row, PG_AT_COLUMNS + at);
-    if (value.data)
-        join_member(j->out, name, value);
+    if (at >= 0)
+        join_column(j->out, &j->table->columns[at],
+                    pg_slice(j->result, j->row, PG_AT_COLUMNS + at));
     return RAG_OK;
 }
 
@@ -348,6 +403,10 @@ rag_status pg_row_value(const rag_host *host, const PGresult *result, int row,
         pg_text_add(out, whole.data, whole.len);
         return pg_text_check(out, err);
     }
+    if (extra.data && *(const char *)extra.data == '[') {
+        pg_text_add(out, (const char *)extra.data + 1, extra.len - 2);
+        return pg_text_check(out, err);
+    }
     pg_text_add(out, "{", 1);
     if (extra.data) {
         struct joining j = { result, row, table, out };
@@ -355,11 +414,8 @@ rag_status pg_row_value(const rag_host *host, const PGresult *result, int row,
             return host->fail(err, RAG_E_CORRUPT, "%s: ragstore_extra of a row is not a layout",
                               table->name);
     } else {
-        for (size_t i = 0; i < table->column_count; i++) {
-            const rag_slice text = pg_slice(result, row, PG_AT_COLUMNS + (int)i);
-            if (text.data)
-                join_member(out, rag_text(table->columns[i].member), text);
-        }
+        for (size_t i = 0; i < table->column_count; i++)
+            join_column(out, &table->columns[i], pg_slice(result, row, PG_AT_COLUMNS + (int)i));
     }
     pg_text_add(out, "}", 1);
     return pg_text_check(out, err);

@@ -26,6 +26,12 @@ rag_status pg_rows_add(struct pg_rows *r, rag_slice id, rag_slice value, int64_t
 /* 1 when the table's column can have this id; otherwise its row is in ragstore_rows. */
 int pg_id_fits(const struct pg_table *table, rag_slice id);
 
+/* 1 when JSONB can have all of it: no NUL in a text, no number beyond its range. */
+int pg_jsonb_fits(rag_slice value);
+
+/* 1 when it is text that a column of `width` characters (0: any number) can have. */
+int pg_text_fits(rag_slice text, size_t width);
+
 /* 1 when it is a time as the table gives it back: 2026-11-21T08:11:10[.023127]+00:00 */
 int pg_time_fits(rag_slice text);
 

@@ -43,8 +43,9 @@ static const char *const own_tables[] = {
     "CREATE TABLE IF NOT EXISTS ragstore_meta (version int8 NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ragstore_rows (workspace text NOT NULL, kind text NOT NULL,"
     " name text NOT NULL, key bytea NOT NULL, value json NOT NULL, created int8 NOT NULL,"
-    " updated int8 NOT NULL, status text, created_at text, updated_at text, file_path text,"
-    " track_id text, content_hash text)",
+    " updated int8 NOT NULL, status bytea, created_at bytea, updated_at bytea, file_path bytea,"
+    " file_path_order bytea, track_id bytea, content_hash bytea, is_duplicate bool,"
+    " original_id bytea)",
     /* keys may be longer than an entry of an index */
     "CREATE UNIQUE INDEX IF NOT EXISTS ragstore_rows_key ON ragstore_rows"
     " (workspace, kind, name, sha256(key))",

@@ -24,6 +24,7 @@ struct pg_server {
     int64_t lock_timeout_ms;
     struct pg_statements *statements; /* one for each of PG_TABLES */
     struct pg_text strings;           /* their text */
+    struct pg_doc_statements *docs;   /* docstatus.c */
     struct pg_kept *kept;             /* what address and workspace point to */
     atomic_uint writes;               /* counted to fold the counters now and then */
 };
@@ -55,6 +56,14 @@ rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err);
 /* Rows of a namespace by its counters (schema.c). */
 rag_status pg_count_rows(const rag_call *call, struct pg_conn *conn, const char *kind,
                          const char *name, uint64_t *count, rag_error *err);
+
+/* The statements of document status; *out is freed with pg_doc_free_statements(). */
+rag_status pg_doc_make_statements(const rag_host *host, struct pg_doc_statements **out,
+                                  rag_error *err);
+void pg_doc_free_statements(const rag_host *host, struct pg_doc_statements *statements);
+
+/* Rows that a statement changed. */
+uint64_t pg_affected(const PGresult *result);
 
 extern const rag_kv_table pg_kv;
 extern const rag_docstatus_table pg_docstatus;

@@ -1,0 +1,40 @@
+"""LightRAG's own PostgreSQL classes as a program, for test_postgres_lightrag.py; run by the Python that has LightRAG.
+
+lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
+the first and then prints what the second answers. Where the server is, POSTGRES_* say.
+"""
+import asyncio
+import json
+import sys
+
+from lightrag.kg.postgres_impl import PGDocStatusStorage, PGKVStorage
+from lightrag.kg.shared_storage import initialize_share_data
+from lightrag.utils import EmbeddingFunc
+
+
+async def embed(texts):
+    raise RuntimeError("nothing here is embedded")
+
+
+def storage(namespace, workspace):
+    kind = PGDocStatusStorage if namespace == "doc_status" else PGKVStorage
+    return kind(namespace=namespace, workspace=workspace, embedding_func=EmbeddingFunc(4, embed),
+                global_config={"embedding_batch_num": 10, "vector_storage": "NanoVectorDBStorage", "working_dir": "."})
+
+
+async def run(workspace, wanted):
+    initialize_share_data(1)
+    stores, answers = {}, {}
+    for namespace in {**wanted.get("put", {}), **wanted.get("get", {})}:
+        stores[namespace] = storage(namespace, workspace)
+        await stores[namespace].initialize()
+    for namespace, rows in wanted.get("put", {}).items():
+        await stores[namespace].upsert(rows)
+    for namespace, keys in wanted.get("get", {}).items():
+        answers[namespace] = {key: await stores[namespace].get_by_id(key) for key in keys}
+    for store in stores.values():
+        await store.finalize()
+    return answers
+
+
+print(json.dumps(asyncio.run(run(sys.argv[1], json.load(sys.stdin))), default=str))

@@ -1,0 +1,116 @@
+"""One database, two writers: LightRAG's own PostgreSQL classes and the backend, each reading what the other wrote."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BUILD, HERE, ROOT
+
+sys.path.insert(0, str(ROOT / "bench" / "peers"))
+import environment  # noqa: E402  (found by the line above)
+
+CHUNK = {"tokens": 3, "content": "Alice \"was\"\nbeginning \u00e9\U0001f600", "chunk_order_index": 0, "full_doc_id": "doc-1",
+         "file_path": "a.txt", "llm_cache_list": ["default:extract:1"]}
+DOC = {"status": "processed", "content_summary": "Alice", "content_length": 5,
+       "created_at": "2026-11-21T08:11:10.023127+00:00", "updated_at": "2026-11-21T08:12:17+00:00",
+       "file_path": "a.txt", "track_id": "t-1", "content_hash": "h1", "metadata": {"b": 1, "a": [1.5]}, "chunks_count": 1,
+       "chunks_list": ["chunk-1"]}
+
+
+@pytest.fixture(scope="session")
+def lightrag_python():
+    return environment.lightrag_python("asyncpg", "pgvector")
+
+
+@pytest.fixture
+def lightrag(lightrag_python, database15, tmp_path):
+    """lightrag(put=..., get=...) on an empty database without extensions, in the workspace "w"."""
+    variables = {**database15.server.environment, "POSTGRES_DATABASE": database15.name}
+
+    def run(put=None, get=None):
+        done = subprocess.run([lightrag_python, HERE / "lightrag_rows.py", "w"], capture_output=True, text=True,
+                              input=json.dumps({"put": put or {}, "get": get or {}}), cwd=tmp_path, timeout=120,
+                              env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture
+def ours(database15):
+    """ours("put", namespace, key, value, ...) and ours("get", namespace, key, ...) in the same workspace."""
+
+    def run(verb, namespace, *words):
+        words = [word if isinstance(word, str) else json.dumps(word, ensure_ascii=False, separators=(",", ":"))
+                 for word in words]
+        done = subprocess.run([BUILD / "tests" / "rows", f"{database15.url}?workspace=w", verb, namespace, *words],
+                              capture_output=True, text=True, timeout=120, check=False,
+                              env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
+        assert done.returncode == 0, done.stderr
+        return [None if line == "absent" else json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+def without_times(row):
+    return {name: value for name, value in row.items() if name not in ("create_time", "update_time", "_id", "id")}
+
+
+def test_lightrag_reads_what_we_wrote(lightrag, ours):
+    ours("put", "text_chunks", "chunk-1", CHUNK)
+    ours("put", "entity_chunks", "Al\"ice'", {"chunk_ids": ["chunk-1"], "count": 1})
+    ours("put", "llm_response_cache", "default:extract:1", {"return": "r", "cache_type": "extract", "chunk_id": None,
+                                                           "original_prompt": "p", "queryparam": {"mode": "x"}})
+    ours("put", "doc_status", "doc-1", DOC)
+    seen = lightrag(get={"text_chunks": ["chunk-1", "no"], "entity_chunks": ["Al\"ice'"], "doc_status": ["doc-1"],
+                         "llm_response_cache": ["default:extract:1"]})
+    chunk = without_times(seen["text_chunks"]["chunk-1"])
+    assert {name: chunk[name] for name in CHUNK} == CHUNK
+    assert seen["text_chunks"]["no"] is None
+    assert without_times(seen["entity_chunks"]["Al\"ice'"]) == {"chunk_ids": ["chunk-1"], "count": 1}
+    assert without_times(seen["llm_response_cache"]["default:extract:1"])["queryparam"] == {"mode": "x"}
+    document = seen["doc_status"]["doc-1"]
+    assert {name: document[name] for name in DOC} == DOC
+
+
+def test_we_read_what_lightrag_wrote_before_us(lightrag, ours):
+    lightrag(put={"text_chunks": {"chunk-1": CHUNK}, "full_docs": {"doc-1": {"content": "c", "file_path": "a.txt"}},
+                  "doc_status": {"doc-1": DOC}})
+    assert ours("get", "text_chunks", "chunk-1", "no") == [{**CHUNK, "heading": {}, "sidecar": {}}, None]
+    assert ours("get", "full_docs", "doc-1") == [{"content": "c", "file_path": "a.txt", "chunk_options": {}}]
+    assert ours("get", "doc_status", "doc-1") == [DOC]
+
+
+def test_what_lightrag_updates_is_the_truth_again(lightrag, ours, database15):
+    ours("put", "text_chunks", "chunk-1", {**CHUNK, "more": {"x": [1.50]}}, "chunk-2", {**CHUNK, "tokens": "many"})
+    assert ours("get", "text_chunks", "chunk-1", "chunk-2") == [{**CHUNK, "more": {"x": [1.50]}},
+                                                               {**CHUNK, "tokens": "many"}]
+    extra = "SELECT count(*) FROM lightrag_doc_chunks WHERE ragstore_extra IS NOT NULL"
+    assert database15.sql(extra) == "2"
+    lightrag(put={"text_chunks": {"chunk-1": {**CHUNK, "content": "new"}}})
+    assert database15.sql(extra) == "1"
+    assert ours("get", "text_chunks", "chunk-1") == [{**CHUNK, "content": "new", "heading": {}, "sidecar": {}}]
+
+
+def test_an_odd_document_is_one_when_lightrag_writes_it(lightrag, ours, database15):
+    ours("put", "doc_status", "doc-1", {**DOC, "created_at": "yesterday"})
+    assert database15.sql("SELECT count(*) FROM lightrag_doc_status") == "0"
+    lightrag(put={"doc_status": {"doc-1": DOC}})
+    assert ours("get", "doc_status", "doc-1") == [DOC]
+    assert database15.sql("SELECT count(*) FROM ragstore_rows WHERE kind = 'doc_status'") == "0"
+    ours("put", "doc_status", "doc-1", {**DOC, "created_at": "yesterday"})
+    assert ours("get", "doc_status", "doc-1") == [{**DOC, "created_at": "yesterday"}]
+    assert database15.sql("SELECT count(*) FROM lightrag_doc_status") == "0"
+
+
+def test_counters_see_both_writers(lightrag, ours, database15):
+    lightrag(put={"text_chunks": {"chunk-1": CHUNK}})
+    ours("put", "text_chunks", "chunk-2", CHUNK)    # makes the schema and counts what is there
+    lightrag(put={"text_chunks": {"chunk-2": CHUNK, "chunk-3": CHUNK}})
+    rows = ("SELECT sum(rows) FROM (SELECT rows, name FROM ragstore_namespace UNION ALL"
+            " SELECT rows, name FROM ragstore_change) c WHERE name = 'text_chunks'")
+    assert database15.sql(rows) == "3"
