@@ -479,7 +479,7 @@ static void vector_24_a_cancelled_flush_keeps_the_rows(struct env *e)
     ctx.cancel = &cancel;
     ctx.deadline_ns = rag_deadline_in_ms(100); /* passes while it waits for the second attempt */
     REFUSED(RAG_E_TIMEOUT, rag_vector_flush(e->store, &ctx, NS, &embedder, NULL, &e->err));
-    CHECK(m.calls == 1, "%u calls", m.calls);
+    CHECK(m.calls <= 1, "%u calls", m.calls); /* 0: on a slow machine it passes before the first */
     rag_cancel(&cancel);
     REFUSED(RAG_E_CANCELLED, rag_vector_flush(e->store, &ctx, NS, &embedder, NULL, &e->err));
     count_is(pending(e, e->store), 5);
