@@ -72,14 +72,14 @@ class RagstoreGraphStorage(Storage, BaseGraphStorage):
         return {label for label, degree in zip(ids, found) if degree is not None}
 
     async def get_edges_batch(self, pairs: list[dict[str, str]]) -> dict[tuple[str, str], dict]:
-        asked = list(dict.fromkeys((pair["src"], pair["tgt"]) for pair in pairs))
+        asked = list(dict.fromkeys([(pair["src"], pair["tgt"]) for pair in pairs]))
         edges = await self._read(len(asked), lambda store: by_key(store.graph_get_edges, asked))
         return {pair: edge for pair, edge in zip(asked, edges) if edge is not None}
 
     async def edge_degrees_batch(self, edge_pairs: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        asked = list(dict.fromkeys((source, target) for source, target in edge_pairs))
+        asked = list(dict.fromkeys(map(tuple, edge_pairs)))
         found = await self._read(len(asked), lambda store: edge_degrees(store, asked))
-        return {pair: degree for pair, (degree, _) in zip(asked, found)}
+        return {pair: answer[0] for pair, answer in zip(asked, found)}
 
     async def get_nodes_edges_batch(self, node_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
         ids = list(dict.fromkeys(node_ids))
