@@ -54,6 +54,8 @@ def run_python(tmp_path):
 
 @pytest.fixture(scope="session")
 def ragstore_command():
-    """Path of the command."""
+    """Path of the command: that of the wheel, or of the build beside the tree's package."""
+    if not IN_TREE:
+        return str(pathlib.Path(sys.executable).with_name("ragstore"))
     build = pathlib.Path(os.environ.get("RAGSTORE_BUILD", ROOT / "build"))
     return os.environ.get("RAGSTORE") or str(build / "ragstore")
