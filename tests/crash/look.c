@@ -17,7 +17,7 @@
 
 #include "core/digest.h"
 
-enum { LOCK_MS = 1000 };
+enum { LOCK_MS = 1000, BEST = 10, MISSED_MAX = 2, BEST_ENOUGH = 20000 };
 
 struct tally tally;
 void (*explain_failure)(void);
@@ -30,14 +30,17 @@ void tally_begin(void)
 void tally_print(const char *name, unsigned long cases)
 {
     print_message("%s: %lu cases, lost commits %lu, wrong answers %lu, stranded locks %lu "
-                  "(%lu stores were not looked at twice)\n",
-                  name, cases, tally.lost, tally.wrong, tally.stranded, tally.known);
+                  "(%lu stores were known; %lu of %lu best rows missed)\n",
+                  name, cases, tally.lost, tally.wrong, tally.stranded, tally.known, tally.missed,
+                  tally.best);
 }
 
 void tally_must_be_clean(void)
 {
     assert_true(tally.looked > 0);
     assert_int_equal(tally.lost + tally.wrong + tally.stranded, 0);
+    if (tally.best > BEST_ENOUGH) /* the same index is searched again and again: few say little */
+        assert_true(tally.missed * 100 <= tally.best);
 }
 
 void complain(const char *what, const char *why)
@@ -113,23 +116,42 @@ static rag_result *search(rag_store *store, uint64_t seed, int exact, const char
     query.vector = vector;
     query.dimension = WORK_DIMENSION;
     query.exact = exact;
+    query.top_k = exact ? 2 * BEST : BEST;
     const rag_status status = rag_vector_search(store, NULL, WORK_SPACE, &query, &hits, &err);
     if (status != RAG_OK && status != RAG_E_NOT_FOUND)
         complain_of(what, "search", &err);
     return hits;
 }
 
-static void must_be_same(rag_result *hits, rag_result *wanted, const char *what)
+static int is_same_row(const rag_row *a, const rag_row *b)
 {
-    if (!hits != !wanted || rag_result_count(hits) != rag_result_count(wanted)) {
+    return a->key.len == b->key.len && memcmp(a->key.data, b->key.data, a->key.len) == 0 &&
+           memcmp(&a->score, &b->score, sizeof a->score) == 0;
+}
+
+/* An index may miss a row now and then, no more; what it finds is stored, with this score, and in this
+ * order. `wanted`: more of the best rows than were asked for. */
+static void compare(rag_result *hits, rag_result *wanted, const char *what)
+{
+    const size_t all = rag_result_count(wanted), best = all < BEST ? all : BEST;
+    size_t at = 0, found = 0;
+    if (!hits != !wanted || rag_result_count(hits) != best) {
         complain(what, "a search finds another number of rows through the index");
         return;
     }
-    for (size_t i = 0; wanted && i < rag_result_count(wanted); i++) {
-        const rag_row *a = rag_result_row(hits, i), *b = rag_result_row(wanted, i);
-        if (a->key.len != b->key.len || memcmp(a->key.data, b->key.data, a->key.len) != 0)
-            complain(what, "a search finds another row through the index than without");
+    for (size_t i = 0; i < best; i++, at++) {
+        while (at < all && !is_same_row(rag_result_row(hits, i), rag_result_row(wanted, at)))
+            at++;
+        if (at == all) {
+            complain(what, "a search finds a row through the index that is not there, or not so");
+            return;
+        }
+        found += at < best;
     }
+    tally.best += best;
+    tally.missed += best - found;
+    if (best - found > MISSED_MAX)
+        complain(what, "a search through the index misses rows");
 }
 
 /* Through the index files, if there are any, and by reading every row. */
@@ -138,7 +160,7 @@ static void must_find(rag_store *store, const char *what)
     for (uint64_t seed = 0; seed < 3; seed++) {
         rag_result *hits = search(store, seed, 0, what);
         rag_result *wanted = search(store, seed, 1, what);
-        must_be_same(hits, wanted, what);
+        compare(hits, wanted, what);
         rag_result_free(hits);
         rag_result_free(wanted);
     }
@@ -276,8 +298,8 @@ static void count_lost(const struct model *m, const char *content, size_t first,
         print_error("%s: the state after %zu steps, and %zu were durable\n", what, k - 1, first);
     } else {
         tally.wrong++;
-        print_error("%s: not a state after %zu to %zu steps, nor an earlier one\n", what, first,
-                    last);
+        print_error("%s: %.8s is not a state after %zu to %zu steps, nor an earlier one\n", what,
+                    content, first, last);
     }
 }
 

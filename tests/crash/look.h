@@ -13,6 +13,8 @@
 struct tally {
     unsigned long looked; /* stores */
     unsigned long known;  /* of these: of bytes that had been looked at before */
+    unsigned long best;   /* rows that searches were to find */
+    unsigned long missed; /* of these: by searches through an index, which may miss one of 100 */
     unsigned long lost;   /* commits that must be there and are not */
     unsigned long wrong;  /* answers: rows that nobody wrote, findings of check, searches, errors */
     unsigned long stranded; /* locks: the turn of writers was not to be had within a second */
@@ -35,7 +37,7 @@ extern void (*explain_failure)(void);
 
 /* The store at `path`, opened anew, holds the state after k steps for some first <= k <= last: the
  * largest such k. Also: check finds nothing in it, searches through its indexes find what a search of
- * all rows finds, and the turn of writers is free. SIZE_MAX: something was found. */
+ * all rows finds (but for one row in a hundred), and the turn of writers is free. SIZE_MAX: something was found. */
 size_t model_must_hold(const struct model *m, const char *path, size_t first, size_t last,
                        const char *what);
 /* The same of a store whose content is one of `hashes` (NULL: not that one). `earlier`: of a state

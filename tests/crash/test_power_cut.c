@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct life {
     size_t count;
     size_t begun[STEPS_MAX], ended[STEPS_MAX]; /* places in the log of the disk */
     size_t durable[STEPS_MAX]; /* as many steps of the model are durable after this one */
+    int process[STEPS_MAX]; /* whose step it is; of two `begun` is where its first commit ended */
     rag_store *store;
     rag_store *other; /* a second handle, opened before the first one; NULL: none */
     /* A life that ends with a store that is published whole: what was there and what there is then;
@@ -113,19 +115,35 @@ static const struct life *looked_life;
 static const struct disk_cut *looked_at;
 static const struct disk_choice *looked_choice;
 
+static void explain_step(const struct life *life, size_t i)
+{
+    const struct step step = model_step(life->model, life->base + i);
+    print_error("step %zu: %s (seed %llu) by %d, until %zu, durable %zu, then %.8s\n",
+                life->base + i, step_name(step.kind), (unsigned long long)step.seed,
+                life->process[i], life->ended[i], life->durable[i],
+                model_hash(life->model, life->base + i + 1));
+}
+
+/* The store of the first one stays, in the folder "failed". */
 static void explain(void)
 {
+    struct stat st;
+    char path[4096];
     if (!looked_at)
         return;
+    (void)snprintf(path, sizeof path, "%s/store", here("cut"));
+    if (stat(here("failed"), &st) != 0 && stat(path, &st) == 0)
+        copy_directory(path, here("failed"));
     const int all = setting("RAGSTORE_CRASH_LOG", 0) != 0;
     for (size_t i = 0; all && i < disk_length(looked_life->disk); i++) {
         char text[WHAT_BYTES];
         for (size_t j = 0; j < looked_life->count; j++)
             if (looked_life->begun[j] == i)
-                print_error("step %zu: %s\n", looked_life->base + j,
-                            step_name(model_step(looked_life->model, looked_life->base + j).kind));
+                explain_step(looked_life, j);
+        int process;
         disk_describe(looked_life->disk, i, text, sizeof text);
-        print_error("%6zu %s\n", i, text);
+        print_error("%6zu %s%s\n", i, text,
+                    disk_is_commit(looked_life->disk, i, &process) ? ", a commit" : "");
     }
     disk_cut_print(looked_at, looked_choice);
 }
@@ -446,8 +464,8 @@ static void random_cuts(void **state)
 
 /* ---- two processes ---------------------------------------------------------------------------------------- */
 
-/* A step of a process. Between its marks in the log; where its last commit ended is its place in the
- * order of all. */
+/* A step of a process. Between its marks in the log; where its first commit ended is its place in the
+ * order of all: a second one only notes that it is durable. */
 struct turn {
     struct step step;
     size_t begun, ended, place;
@@ -505,34 +523,40 @@ static void run_both(struct disk *disk, struct step steps[DISK_PROCESSES][STEPS_
     }
 }
 
-/* What did not commit changed nothing, and is left out; but a flush says that all before is durable. */
+/* 0: it changed nothing. A flush changes nothing, but what came before it is durable after it. */
+static int find_turn(const struct disk *disk, struct step step, int process, size_t i,
+                     struct turn *out)
+{
+    int who;
+    *out = (struct turn){ .step = step, .process = process };
+    out->begun = out->place = disk_mark_place(disk, process, 2 * i);
+    out->ended = disk_mark_place(disk, process, 2 * i + 1);
+    if (step.kind == STEP_FLUSH)
+        return 1;
+    while (out->place < out->ended && !(disk_is_commit(disk, out->place, &who) && who == process))
+        out->place++;
+    return out->place < out->ended;
+}
+
 static size_t find_turns(const struct disk *disk, struct step steps[DISK_PROCESSES][STEPS_MAX],
                          size_t count, struct turn *out)
 {
     size_t found = 0;
     for (int p = 0; p < DISK_PROCESSES; p++) {
         assert_int_equal(disk_marks(disk, p), 2 * count);
-        for (size_t i = 0; i < count; i++) {
-            struct turn turn = { .step = steps[p][i], .process = p };
-            int committed = 0, who;
-            turn.place = turn.begun = disk_mark_place(disk, p, 2 * i);
-            turn.ended = disk_mark_place(disk, p, 2 * i + 1);
-            for (size_t n = turn.begun; n < turn.ended; n++)
-                if (disk_is_commit(disk, n, &who) && who == p) {
-                    committed = 1;
-                    turn.place = n;
-                }
-            if (committed || turn.step.kind == STEP_FLUSH)
-                out[found++] = turn;
-        }
+        for (size_t i = 0; i < count; i++)
+            found += (size_t)find_turn(disk, steps[p][i], p, i, &out[found]);
     }
     return found;
 }
 
+/* A flush at the place of a commit began before it. */
 static int by_place(const void *a, const void *b)
 {
-    const size_t x = ((const struct turn *)a)->place, y = ((const struct turn *)b)->place;
-    return (x > y) - (x < y);
+    const struct turn *x = a, *y = b;
+    if (x->place != y->place)
+        return x->place > y->place ? 1 : -1;
+    return (x->step.kind != STEP_FLUSH) - (y->step.kind != STEP_FLUSH);
 }
 
 /* The model does what both did in the order of their commits, and ends where they did. */
@@ -552,6 +576,7 @@ static void life_of_two(struct life *life, struct model *model, struct step step
     for (size_t i = 0; i < life->count; i++) {
         life->begun[i] = turns[i].place;
         life->ended[i] = turns[i].ended;
+        life->process[i] = turns[i].process;
         model_add(model, turns[i].step);
         life->durable[i] = model_durable(model, 0);
         changes_of_turn += i && turns[i].process != turns[i - 1].process;
@@ -658,6 +683,9 @@ int main(void)
         cmocka_unit_test(random_cuts),
         cmocka_unit_test(random_cuts_of_two_processes),
     };
+    const char *only = getenv("RAGSTORE_CRASH_ONLY"); /* NOLINT(concurrency-mt-unsafe) */
+    if (only && *only)
+        cmocka_set_test_filter(only);
     os_calls.fsync = os_calls.fdatasync = no_sync;
     explain_failure = explain;
     exhaustive_max = setting("RAGSTORE_CRASH_SUBSETS", 9);

@@ -310,7 +310,7 @@ static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dim
                         float *vectors, rag_error *err)
 {
     (void)user, (void)err;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && vectors; i++) {
         struct rng rng = { 1 };
         for (size_t j = 0; j < texts[i].len; j++)
             rng.state = rng.state * 31 + ((const unsigned char *)texts[i].data)[j];
