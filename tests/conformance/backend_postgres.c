@@ -43,9 +43,9 @@ const struct conformance_backend conformance_postgres = {
     .name = "postgres",
     .open = open_store,
     .quirks = {
-        .kinds = HAS_KV | HAS_DOCSTATUS,
+        .kinds = HAS_KV | HAS_GRAPH | HAS_DOCSTATUS,
         .offers = NEEDS_TRANSACTIONS | NEEDS_PERSISTENCE | NEEDS_SHARING | NEEDS_NUL | NEEDS_ATOMIC |
-                  NEEDS_EXTRAS,
+                  NEEDS_EXTRAS | NEEDS_CONTROL,
         .name_bytes_max = 255,
         .key_bytes_max = 65536,
         .score_tolerance = 1e-5,

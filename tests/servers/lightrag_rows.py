@@ -1,12 +1,13 @@
 """LightRAG's own PostgreSQL classes as a program, for test_postgres_lightrag.py; run by the Python that has LightRAG.
 
 lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
-the first and then prints what the second answers. Where the server is, POSTGRES_* say.
+the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the graph. Where the server is, POSTGRES_* say.
 """
 import asyncio
 import json
 import sys
 
+from lightrag.kg.pgtable_impl import PGTableGraphStorage
 from lightrag.kg.postgres_impl import PGDocStatusStorage, PGKVStorage
 from lightrag.kg.shared_storage import initialize_share_data
 from lightrag.utils import EmbeddingFunc
@@ -17,9 +18,20 @@ async def embed(texts):
 
 
 def storage(namespace, workspace):
-    kind = PGDocStatusStorage if namespace == "doc_status" else PGKVStorage
+    kind = {"doc_status": PGDocStatusStorage, "chunk_entity_relation": PGTableGraphStorage}.get(namespace, PGKVStorage)
     return kind(namespace=namespace, workspace=workspace, embedding_func=EmbeddingFunc(4, embed),
                 global_config={"embedding_batch_num": 10, "vector_storage": "NanoVectorDBStorage", "working_dir": "."})
+
+
+async def run_graph(graph, nodes, edges, keys):
+    for label, properties in nodes.items():
+        await graph.upsert_node(label, properties)
+    for source, target, properties in edges:
+        await graph.upsert_edge(source, target, properties)
+    return {"nodes": {key: await graph.get_node(key) for key in keys},
+            "edges": {key: sorted(await graph.get_node_edges(key) or []) for key in keys},
+            "values": {key: [await graph.get_edge(*edge) for edge in sorted(await graph.get_node_edges(key) or [])]
+                       for key in keys}}
 
 
 async def run(workspace, wanted):
@@ -32,6 +44,10 @@ async def run(workspace, wanted):
         await stores[namespace].upsert(rows)
     for namespace, keys in wanted.get("get", {}).items():
         answers[namespace] = {key: await stores[namespace].get_by_id(key) for key in keys}
+    if "graph" in wanted:
+        stores["graph"] = storage("chunk_entity_relation", workspace)
+        await stores["graph"].initialize()
+        answers["graph"] = await run_graph(stores["graph"], **wanted["graph"])
     for store in stores.values():
         await store.finalize()
     return answers

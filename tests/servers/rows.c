@@ -3,7 +3,8 @@
  *     rows URL put NAMESPACE KEY VALUE [KEY VALUE ...]     one batch
  *     rows URL get NAMESPACE KEY...                         one line each, "absent" for what is not there
  *
- * The namespace doc_status is the status of documents. Status 1 and the message when a call fails. */
+ * The namespace doc_status is the status of documents; graph_nodes and graph_edges are the graph, where the
+ * key of an edge is its two ends with a '|' between. Puts into the graph merge. Status 1 and the message when a call fails. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,10 +12,51 @@
 
 enum { ROWS_MAX = 64 };
 
+/* "a|b", cut in place. */
+static rag_pair pair_of(char *key)
+{
+    char *cut = strchr(key, '|');
+    if (cut)
+        *cut = 0;
+    return (rag_pair){ rag_text(key), rag_text(cut ? cut + 1 : "") };
+}
+
+static rag_status put_graph(rag_store *store, int edges, char **words, size_t n, rag_error *err)
+{
+    rag_node nodes[ROWS_MAX] = { 0 };
+    rag_edge lines[ROWS_MAX] = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        nodes[i] = (rag_node){ rag_text(words[2 * i]), rag_text(words[2 * i + 1]) };
+        if (edges) {
+            const rag_pair pair = pair_of(words[2 * i]);
+            lines[i] = (rag_edge){ pair.source, pair.target, nodes[i].value };
+        }
+    }
+    return edges ? rag_graph_put_edges(store, NULL, lines, n, RAG_PUT_MERGE, NULL, err)
+                 : rag_graph_put_nodes(store, NULL, nodes, n, RAG_PUT_MERGE, NULL, err);
+}
+
+static rag_status get_rows(rag_store *store, const char *space, char **words, const rag_slice *keys,
+                           size_t n, rag_result **rows, rag_error *err)
+{
+    rag_pair pairs[ROWS_MAX];
+    if (strcmp(space, "doc_status") == 0)
+        return rag_docstatus_get_many(store, NULL, keys, n, rows, err);
+    if (strcmp(space, "graph_nodes") == 0)
+        return rag_graph_get_nodes(store, NULL, keys, n, RAG_GRAPH_VALUES, rows, err);
+    if (strcmp(space, "graph_edges") != 0)
+        return rag_kv_get_many(store, NULL, space, keys, n, rows, err);
+    for (size_t i = 0; i < n; i++)
+        pairs[i] = pair_of(words[i]);
+    return rag_graph_get_edges(store, NULL, pairs, n, RAG_GRAPH_VALUES, rows, err);
+}
+
 static rag_status put(rag_store *store, const char *space, char **words, size_t n, rag_error *err)
 {
     rag_kv_item items[ROWS_MAX] = { 0 };
     rag_doc docs[ROWS_MAX] = { 0 };
+    if (strncmp(space, "graph_", 6) == 0)
+        return put_graph(store, strcmp(space, "graph_edges") == 0, words, n, err);
     for (size_t i = 0; i < n; i++) {
         items[i].key = docs[i].id = rag_text(words[2 * i]);
         items[i].value = docs[i].value = rag_text(words[2 * i + 1]);
@@ -30,9 +72,7 @@ static rag_status get(rag_store *store, const char *space, char **words, size_t 
     rag_result *rows = NULL;
     for (size_t i = 0; i < n; i++)
         keys[i] = rag_text(words[i]);
-    const rag_status status = strcmp(space, "doc_status") == 0
-                                  ? rag_docstatus_get_many(store, NULL, keys, n, &rows, err)
-                                  : rag_kv_get_many(store, NULL, space, keys, n, &rows, err);
+    const rag_status status = get_rows(store, space, words, keys, n, &rows, err);
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
         const rag_row *row = rag_result_row(rows, i);
         (void)printf("%s\n", row->found ? (const char *)row->value.data : "absent");

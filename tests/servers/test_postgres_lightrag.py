@@ -30,10 +30,10 @@ def lightrag(lightrag_python, database15, tmp_path):
     """lightrag(put=..., get=...) on an empty database without extensions, in the workspace "w"."""
     variables = {**database15.server.environment, "POSTGRES_DATABASE": database15.name}
 
-    def run(put=None, get=None):
+    def run(put=None, get=None, graph=None):
+        wanted = {"put": put or {}, "get": get or {}, **({"graph": graph} if graph else {})}
         done = subprocess.run([lightrag_python, HERE / "lightrag_rows.py", "w"], capture_output=True, text=True,
-                              input=json.dumps({"put": put or {}, "get": get or {}}), cwd=tmp_path, timeout=120,
-                              env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
+                              input=json.dumps(wanted), cwd=tmp_path, timeout=120, env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -114,3 +114,34 @@ def test_counters_see_both_writers(lightrag, ours, database15):
     rows = ("SELECT sum(rows) FROM (SELECT rows, name FROM ragstore_namespace UNION ALL"
             " SELECT rows, name FROM ragstore_change) c WHERE name = 'text_chunks'")
     assert database15.sql(rows) == "3"
+
+
+NODE = {"entity_id": "Alice", "entity_type": "person", "description": "falls \"down\"", "source_id": "chunk-1",
+        "file_path": "a.txt", "created_at": 1795248670, "truncate": ""}
+EDGE = {"weight": 1.0, "description": "meets", "keywords": "tea", "source_id": "chunk-1", "file_path": "a.txt",
+        "created_at": 1795248670, "truncate": ""}
+LAYOUTS = "SELECT count(*) FROM {} WHERE ragstore_extra IS NOT NULL"
+
+
+def test_lightrag_sees_our_graph(lightrag, ours, database15):
+    ours("put", "graph_nodes", "Alice", NODE)
+    ours("put", "graph_edges", "Rabbit|Alice", EDGE)
+    seen = lightrag(graph={"nodes": {}, "edges": [], "keys": ["Alice", "Rabbit"]})["graph"]
+    assert seen["nodes"] == {"Alice": NODE, "Rabbit": {"entity_id": "Rabbit"}}
+    assert [sorted(edge) for edge in seen["edges"]["Alice"]] == [["Alice", "Rabbit"]]
+    assert seen["values"]["Rabbit"] == [EDGE]
+    assert ours("get", "graph_nodes", "Alice", "Rabbit") == [NODE, {}]
+    assert database15.sql(LAYOUTS.format("lightrag_graph_edges")) == "0"    # its values need none
+
+
+def test_we_see_lightrags_graph(lightrag, ours, database15):
+    lightrag(graph={"nodes": {"Alice": NODE, "Hare": {"entity_id": "Hare", "zeal": 2}}, "keys": [],
+                    "edges": [["Alice", "Hare", EDGE]]})
+    assert ours("get", "graph_nodes", "Alice", "Hare", "no") == [NODE, {"entity_id": "Hare", "zeal": 2}, None]
+    assert ours("get", "graph_edges", "Hare|Alice") == [EDGE]
+    ours("put", "graph_nodes", "Alice", {"mood": "curious"})    # merges
+    assert ours("get", "graph_nodes", "Alice") == [{**NODE, "mood": "curious"}]
+    lightrag(graph={"nodes": {"Alice": {"entity_id": "Alice", "mood": "calm"}}, "edges": [], "keys": []})
+    assert ours("get", "graph_nodes", "Alice") == [{**NODE, "mood": "calm"}]
+    counted = "SELECT sum(rows) FROM ragstore_change WHERE kind = 'graph_nodes'"
+    assert database15.sql(counted) == "2"

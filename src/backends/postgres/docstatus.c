@@ -19,7 +19,7 @@
 
 enum { BATCH_BYTES = 32 * 1024 * 1024, BATCH_ROWS = 20000 };
 
-#define ODD_ROWS "r.workspace = $1::text AND r.kind = 'doc_status' AND r.name = ''"
+#define ODD_ROWS "r.workspace = $1::text AND r.kind = 'doc_status' AND r.name = 'doc_status'"
 
 static const char SQL_ODD_GET[] =
     "SELECT u.place, 0::int8, 0::int8, r.value::text, NULL::text"
@@ -29,7 +29,7 @@ static const char SQL_ODD_PUT[] =
     "INSERT INTO ragstore_rows (workspace, kind, name, key, value, created, updated, status,"
     " created_at, updated_at, file_path, file_path_order, track_id, content_hash, original_id,"
     " is_duplicate)"
-    " SELECT $1::text, 'doc_status', '', u.key, convert_from(u.value, 'UTF8')::json, 0, 0, u.status,"
+    " SELECT $1::text, 'doc_status', 'doc_status', u.key, convert_from(u.value, 'UTF8')::json, 0, 0, u.status,"
     " u.created_at, u.updated_at, u.file_path, u.file_path_order, u.track_id, u.content_hash,"
     " u.original_id, u.is_duplicate <> 0"
     " FROM unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[],"
@@ -194,7 +194,7 @@ static void begin_params(struct pg_params *params, const rag_call *call)
 static void begin_table_params(struct pg_params *params, const rag_call *call)
 {
     begin_params(params, call);
-    pg_add_text(params, "");
+    pg_add_text(params, TABLE->name_space);
 }
 
 static const struct pg_statements *table_statements(const rag_call *call)

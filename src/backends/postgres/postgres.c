@@ -5,8 +5,8 @@
  * (creating the database when it is missing), and sees to the schema. Several handles, processes and
  * LightRAG itself may use one database at once.
  *
- * Not yet: vectors (pgvector) and the graph. Their tables are NULL, so a store that needs them there
- * is refused by name. */
+ * Not yet: vectors (pgvector), and the graph in AGE. The vector table is NULL: who asks for it is told
+ * that this backend has none. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -299,7 +299,7 @@ static void pg_abandon(void *self)
 
 static const char SQL_NAMESPACES[] =
     "SELECT kind, name, sum(rows)::int8, sum(bytes)::int8, sum(generation)::int8 FROM " CHANGES
-    " GROUP BY kind, name HAVING sum(rows) > 0 ORDER BY kind, name";
+    " WHERE kind <> 'foreign' GROUP BY kind, name HAVING sum(rows) > 0 ORDER BY kind, name";
 static const char SQL_ROWS[] = "SELECT coalesce(sum(rows), 0)::int8 FROM " CHANGES
                                " WHERE kind = $2::text AND name = $3::text";
 static const char SQL_DESCRIBE[] =
@@ -464,6 +464,7 @@ static const rag_backend postgres_backend = {
     .commit = pg_commit,
     .abort = pg_abort,
     .kv = &pg_kv,
+    .graph = &pg_graph,
     .docstatus = &pg_docstatus,
 };
 

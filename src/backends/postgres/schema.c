@@ -65,7 +65,7 @@ static const char *const own_tables[] = {
     " SET search_path FROM CURRENT AS"
     " 'BEGIN IF current_setting(''ragstore.writer'', true) IS DISTINCT FROM ''on'' THEN"
     " DELETE FROM ragstore_rows WHERE workspace = NEW.workspace AND kind = ''doc_status''"
-    " AND name = '''' AND sha256(key) = sha256(convert_to(NEW.id, ''UTF8'')); END IF;"
+    " AND name = ''doc_status'' AND sha256(key) = sha256(convert_to(NEW.id, ''UTF8'')); END IF;"
     " RETURN NULL; END'",
 };
 
@@ -86,6 +86,38 @@ static const char *const doc_status_indexes[] = {
     " WHERE content_hash IS NOT NULL AND content_hash <> ''",
     "CREATE INDEX IF NOT EXISTS idx_lightrag_doc_status_ws_status_created_nf_id ON"
     " lightrag_doc_status (workspace, status, created_at NULLS FIRST, id)",
+};
+
+/* The graph as LightRAG's PGTableGraphStorage has it, completed. */
+static const char *const graph_tables[] = {
+    "CREATE TABLE IF NOT EXISTS lightrag_graph_nodes (workspace TEXT NOT NULL,"
+    " namespace TEXT NOT NULL DEFAULT 'chunk_entity_relation', id TEXT NOT NULL,"
+    " properties JSONB NOT NULL DEFAULT '{}', updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),"
+    " PRIMARY KEY (workspace, namespace, id))",
+    "CREATE TABLE IF NOT EXISTS lightrag_graph_edges (workspace TEXT NOT NULL,"
+    " namespace TEXT NOT NULL DEFAULT 'chunk_entity_relation', src_id TEXT NOT NULL,"
+    " tgt_id TEXT NOT NULL, properties JSONB NOT NULL DEFAULT '{}',"
+    " updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),"
+    " PRIMARY KEY (workspace, namespace, src_id, tgt_id),"
+    " FOREIGN KEY (workspace, namespace, src_id) REFERENCES lightrag_graph_nodes"
+    " (workspace, namespace, id) ON DELETE CASCADE,"
+    " FOREIGN KEY (workspace, namespace, tgt_id) REFERENCES lightrag_graph_nodes"
+    " (workspace, namespace, id) ON DELETE CASCADE)",
+    "CREATE INDEX IF NOT EXISTS idx_lightrag_graph_edges_namespace_tgt ON lightrag_graph_edges"
+    " (workspace, namespace, tgt_id)",
+    "CREATE INDEX IF NOT EXISTS idx_lightrag_graph_edges_noncanonical ON lightrag_graph_edges"
+    " (workspace, namespace) WHERE src_id COLLATE \"C\" > tgt_id COLLATE \"C\"",
+    "ALTER TABLE lightrag_graph_nodes ADD COLUMN IF NOT EXISTS ragstore_extra json,"
+    " ADD COLUMN IF NOT EXISTS ragstore_label bytea",
+    "ALTER TABLE lightrag_graph_edges ADD COLUMN IF NOT EXISTS ragstore_extra json,"
+    " ADD COLUMN IF NOT EXISTS ragstore_src bytea, ADD COLUMN IF NOT EXISTS ragstore_tgt bytea,"
+    " ADD COLUMN IF NOT EXISTS ragstore_flipped bool NOT NULL DEFAULT false",
+    "CREATE INDEX IF NOT EXISTS ragstore_lightrag_graph_nodes_order ON lightrag_graph_nodes"
+    " (workspace, namespace, id COLLATE \"C\")",
+    "CREATE INDEX IF NOT EXISTS ragstore_lightrag_graph_nodes_odd ON lightrag_graph_nodes"
+    " (workspace, namespace) WHERE ragstore_label IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS ragstore_lightrag_graph_edges_order ON lightrag_graph_edges"
+    " (workspace, namespace, src_id COLLATE \"C\", tgt_id COLLATE \"C\")",
 };
 
 /* Making the schema: everything goes to one connection, inside one transaction. */
@@ -223,6 +255,44 @@ static rag_status count_lightrag_table(const struct making *m, const struct pg_t
     return status;
 }
 
+/* Somebody else's update empties ragstore_extra. */
+static rag_status watch_extra(const struct making *m, const char *table)
+{
+    struct pg_text sql = { .host = m->host };
+    pg_text_fill(&sql,
+                 "DROP TRIGGER IF EXISTS ragstore_extra ON @;"
+                 " CREATE TRIGGER ragstore_extra BEFORE UPDATE ON @ FOR EACH ROW"
+                 " WHEN (OLD.ragstore_extra IS NOT NULL)"
+                 " EXECUTE FUNCTION ragstore_forget_extra()",
+                 table);
+    const rag_status status = run_text(m, &sql);
+    pg_text_free(&sql);
+    return status;
+}
+
+static rag_status make_graph(const struct making *m)
+{
+#define GRAPH_KIND(kind) \
+    "CASE n.namespace WHEN 'chunk_entity_relation' THEN '" kind "' ELSE 'foreign' END"
+    static const struct counted nodes = {
+        "lightrag_graph_nodes", GRAPH_KIND("graph_nodes"), "'graph'::text",
+        "octet_length(coalesce(n.ragstore_label, convert_to(n.id, 'UTF8')))"
+        " + octet_length(n.properties::text) + coalesce(octet_length(n.ragstore_extra::text), 0)"
+    };
+    static const struct counted edges = {
+        "lightrag_graph_edges", GRAPH_KIND("graph_edges"), "'graph'::text",
+        "octet_length(n.src_id) + octet_length(n.tgt_id) + octet_length(n.properties::text)"
+        " + coalesce(octet_length(n.ragstore_extra::text), 0)"
+    };
+#undef GRAPH_KIND
+    for (size_t i = 0; i < sizeof graph_tables / sizeof *graph_tables; i++)
+        PG_TRY(run(m, graph_tables[i]));
+    PG_TRY(watch_extra(m, nodes.table));
+    PG_TRY(watch_extra(m, edges.table));
+    PG_TRY(count_table(m, &nodes));
+    return count_table(m, &edges);
+}
+
 static rag_status make_table(const struct making *m, const struct pg_table *t)
 {
     struct pg_text sql = { .host = m->host };
@@ -242,15 +312,8 @@ static rag_status make_table(const struct making *m, const struct pg_table *t)
                      t->name);
         status = run_text(m, &sql);
     }
-    if (status == RAG_OK) {
-        pg_text_fill(&sql,
-                     "DROP TRIGGER IF EXISTS ragstore_extra ON @;"
-                     " CREATE TRIGGER ragstore_extra BEFORE UPDATE ON @ FOR EACH ROW"
-                     " WHEN (OLD.ragstore_extra IS NOT NULL)"
-                     " EXECUTE FUNCTION ragstore_forget_extra()",
-                     t->name);
-        status = run_text(m, &sql);
-    }
+    if (status == RAG_OK)
+        status = watch_extra(m, t->name);
     pg_text_free(&sql);
     return status == RAG_OK ? count_lightrag_table(m, t) : status;
 }
@@ -265,6 +328,7 @@ static rag_status make_all(const struct making *m)
     PG_TRY(count_table(m, &rows));
     for (size_t i = 0; i < PG_TABLES; i++)
         PG_TRY(make_table(m, &pg_tables[i]));
+    PG_TRY(make_graph(m));
     for (size_t i = 0; i < sizeof doc_status_indexes / sizeof *doc_status_indexes; i++)
         PG_TRY(run(m, doc_status_indexes[i]));
     PG_TRY(run(m, "DROP TRIGGER IF EXISTS ragstore_odd ON lightrag_doc_status;"

@@ -66,6 +66,7 @@ void pg_doc_free_statements(const rag_host *host, struct pg_doc_statements *stat
 uint64_t pg_affected(const PGresult *result);
 
 extern const rag_kv_table pg_kv;
+extern const rag_graph_table pg_graph;
 extern const rag_docstatus_table pg_docstatus;
 
 #endif

@@ -88,7 +88,8 @@ const struct pg_table pg_tables[PG_TABLES] = {
     KV("lightrag_full_relations", "full_relations", 255, full_relations, SECONDS, NULL),
     KV("lightrag_entity_chunks", "entity_chunks", 512, chunks_of, SECONDS, NULL),
     KV("lightrag_relation_chunks", "relation_chunks", 512, chunks_of, SECONDS, NULL),
-    { "lightrag_doc_status", "doc_status", "", 255, doc_status, COUNT(doc_status), NULL, NULL },
+    { "lightrag_doc_status", "doc_status", "doc_status", 255, doc_status, COUNT(doc_status), NULL,
+      NULL },
 };
 
 const struct pg_table *pg_table_of(const char *name_space)

@@ -1,0 +1,209 @@
+/* Attributes as JSONB.
+ *
+ * LightRAG keeps all attributes of a node or an edge in one JSONB column, which forgets the order of
+ * members and the spelling of numbers and escapes. As in row.c, ragstore_extra is NULL when the column
+ * gives the value back as it was, and has its layout otherwise: {"weight": [1.0e0], "description": 0},
+ * or the whole text in an array when there is white space in it.
+ *
+ * The order that comes from the column alone is that in which LightRAG writes its attributes, others
+ * behind them in JSONB's own order (by length, then bytes): values of LightRAG's need no layout. The
+ * column of a node always has "entity_id", which LightRAG reads; a layout that does not name it says
+ * that the value has none. */
+#include "graph_value.h"
+
+#include <string.h>
+
+enum { KNOWN = 7 };
+
+static const char *const known[2][KNOWN] = {
+    [PG_NODE] = { "entity_id", "entity_type", "description", "source_id", "file_path", "created_at",
+                  "truncate" },
+    [PG_EDGE] = { "weight", "description", "keywords", "source_id", "file_path", "created_at",
+                  "truncate" },
+};
+
+static int is_text(rag_slice s, const char *text)
+{
+    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
+}
+
+/* Place among the known ones, or KNOWN. */
+static int rank_of(enum pg_graph_kind kind, rag_slice name)
+{
+    int rank = 0;
+    while (rank < KNOWN && !is_text(name, known[kind][rank]))
+        rank++;
+    return rank;
+}
+
+/* JSONB's order of names. */
+static int compare_names(rag_slice a, rag_slice b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return a.len ? memcmp(a.data, b.data, a.len) : 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+struct looking {
+    enum pg_graph_kind kind;
+    rag_slice label;
+    struct pg_text *layout, last;
+    int last_rank, plain, has_id;
+    size_t members, compact;
+};
+
+/* A number as numeric prints it, a word, or a text without needless escapes. */
+static int comes_back(rag_slice text)
+{
+    const char *p = text.data;
+    if (*p == '"') {
+        for (size_t i = 1; i + 1 < text.len; i++)
+            if (p[i] == '\\') {
+                if (!strchr("\"\\bfnrt", p[i + 1]))
+                    return 0;
+                i++;
+            }
+        return 1;
+    }
+    if (*p == '-' && p[1] == '0')
+        return 0; /* JSONB has no negative zero */
+    return *p == 't' || *p == 'f' || (!memchr(p, 'e', text.len) && !memchr(p, 'E', text.len));
+}
+
+static rag_status look_at_member(void *user, rag_slice name, rag_slice text, rag_slice string,
+                                 rag_error *err)
+{
+    struct looking *l = user;
+    const int rank = rank_of(l->kind, name);
+    int held = comes_back(text);
+    (void)err;
+    if (l->kind == PG_NODE && rank == 0) {
+        l->has_id = 1;
+        held = held && string.data && l->label.len && compare_names(string, l->label) == 0;
+    }
+    const rag_slice last = { l->last.data, l->last.len };
+    const int in_order = rank > l->last_rank ||
+                         (rank == KNOWN && l->last_rank == KNOWN && compare_names(last, name) < 0);
+    l->plain = l->plain && held && in_order;
+    l->last_rank = rank;
+    pg_text_clear(&l->last);
+    pg_text_add(&l->last, name.data, name.len);
+    const size_t before = l->layout->len;
+    pg_text_add(l->layout, l->members++ ? "," : "{", 1);
+    pg_text_add_json_string(l->layout, name);
+    l->compact += l->layout->len - before + 1 + text.len;
+    if (held) {
+        pg_text_add_text(l->layout, ":0");
+    } else {
+        pg_text_add_text(l->layout, ":[");
+        pg_text_add(l->layout, text.data, text.len);
+        pg_text_add_text(l->layout, "]");
+    }
+    return RAG_OK;
+}
+
+rag_status pg_attributes_extra(const rag_host *host, enum pg_graph_kind kind, rag_slice label,
+                               rag_slice value, struct pg_text *extra, rag_error *err)
+{
+    struct looking l = { .kind = kind, .label = label, .layout = extra, .last = { .host = host } };
+    l.last_rank = -1;
+    l.plain = 1;
+    pg_text_clear(extra);
+    rag_status status = host->json_members(value, look_at_member, &l, err);
+    pg_text_add_text(extra, l.members ? "}" : "{}");
+    const size_t compact = l.compact + (l.members ? 1 : 2); /* each member counts its ',' or '{' */
+    if (compact != value.len) {
+        l.plain = 0;
+        pg_text_clear(extra);
+        pg_text_add_text(extra, "[");
+        pg_text_add(extra, value.data, value.len);
+        pg_text_add_text(extra, "]");
+    }
+    if (l.plain && (kind == PG_EDGE || l.has_id))
+        pg_text_clear(extra);
+    if (status == RAG_OK)
+        status = pg_text_check(&l.last, err);
+    if (status == RAG_OK)
+        status = pg_text_check(extra, err);
+    pg_text_free(&l.last);
+    return status;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+/* One member wanted of the column, or all in their order. */
+struct joining {
+    const rag_host *host;
+    enum pg_graph_kind kind;
+    rag_slice properties, wanted;
+    int rank; /* only those of this place */
+    struct pg_text *out;
+};
+
+static void join(struct pg_text *out, rag_slice name, rag_slice text)
+{
+    if (out->len > 1)
+        pg_text_add(out, ",", 1);
+    pg_text_add_json_string(out, name);
+    pg_text_add(out, ":", 1);
+    pg_text_add(out, text.data, text.len);
+}
+
+static rag_status join_wanted(void *user, rag_slice name, rag_slice text, rag_slice string,
+                              rag_error *err)
+{
+    const struct joining *j = user;
+    (void)string;
+    (void)err;
+    if (compare_names(name, j->wanted) == 0)
+        join(j->out, name, text);
+    return RAG_OK;
+}
+
+static rag_status join_by_layout(void *user, rag_slice name, rag_slice text, rag_slice string,
+                                 rag_error *err)
+{
+    struct joining *j = user;
+    const char *p = text.data;
+    (void)string;
+    if (*p == '[') {
+        join(j->out, name, (rag_slice){ p + 1, text.len - 2 });
+        return RAG_OK;
+    }
+    j->wanted = name;
+    return j->host->json_members(j->properties, join_wanted, j, err);
+}
+
+static rag_status join_rank(void *user, rag_slice name, rag_slice text, rag_slice string,
+                            rag_error *err)
+{
+    const struct joining *j = user;
+    (void)string;
+    (void)err;
+    if (rank_of(j->kind, name) == j->rank)
+        join(j->out, name, text);
+    return RAG_OK;
+}
+
+rag_status pg_attributes_value(const rag_host *host, enum pg_graph_kind kind, rag_slice extra,
+                               rag_slice properties, struct pg_text *out, rag_error *err)
+{
+    struct joining j = { host, kind, properties, { NULL, 0 }, 0, out };
+    rag_status status = RAG_OK;
+    pg_text_clear(out);
+    if (extra.data && *(const char *)extra.data == '[') {
+        pg_text_add(out, (const char *)extra.data + 1, extra.len - 2);
+        return pg_text_check(out, err);
+    }
+    pg_text_add(out, "{", 1);
+    if (extra.data)
+        status = host->json_members(extra, join_by_layout, &j, NULL);
+    for (; !extra.data && status == RAG_OK && j.rank <= KNOWN; j.rank++)
+        status = host->json_members(properties, join_rank, &j, NULL);
+    if (status != RAG_OK)
+        return host->fail(err, RAG_E_CORRUPT, "attributes of a node or edge are no JSON object");
+    pg_text_add(out, "}", 1);
+    return pg_text_check(out, err);
+}
