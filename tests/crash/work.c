@@ -264,7 +264,9 @@ static rag_status put_many_vectors(rag_store *store, struct scratch *s, rag_erro
     rag_vector_item *items = calloc(MANY, sizeof *items);
     float(*vectors)[WORK_DIMENSION] = calloc(MANY, sizeof *vectors);
     char(*ids)[16] = calloc(MANY, sizeof *ids);
-    assert_true(items && vectors && ids);
+    assert_non_null(items);
+    assert_non_null(vectors);
+    assert_non_null(ids);
     for (unsigned i = 0; i < MANY; i++) {
         work_vector(&s->rng, vectors[i]);
         (void)snprintf(ids[i], sizeof ids[i], "v%u", i);
@@ -310,7 +312,7 @@ static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dim
                         float *vectors, rag_error *err)
 {
     (void)user, (void)err;
-    for (size_t i = 0; i < n && vectors; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct rng rng = { 1 };
         for (size_t j = 0; j < texts[i].len; j++)
             rng.state = rng.state * 31 + ((const unsigned char *)texts[i].data)[j];
