@@ -25,6 +25,7 @@ struct db_conn {
     struct db *db;
     struct db_statement_cache *statements;
     struct codec *codec; /* zstd contexts and scratch memory: codec.h */
+    int in_write;        /* of the writer: a transaction was begun, and not ended by us */
 };
 
 /* ---- reading ----------------------------------------------------------------------------------- */

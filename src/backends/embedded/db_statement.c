@@ -120,8 +120,19 @@ static void note_failed_change(struct db_conn *conn, sqlite3_stmt *stmt)
         build->spoiled = 1;
 }
 
+/* An error while reading a page, even of a statement that only reads, has SQLite undo the transaction
+ * that it is in. Whoever takes damage for an answer and goes on (a check that mends) would change
+ * things one by one then, each committed by itself. */
+static int has_lost_transaction(const struct db_conn *conn, sqlite3_stmt *stmt)
+{
+    return conn->in_write && sqlite3_get_autocommit(conn->sqlite) && !sqlite3_stmt_readonly(stmt);
+}
+
 rag_status db_step(struct db_conn *conn, sqlite3_stmt *stmt, int *has_row, rag_error *err)
 {
+    if (has_lost_transaction(conn, stmt))
+        return rag_fail(err, RAG_E_CORRUPT, "an earlier error undid what was to be written to %s",
+                        conn->db->path);
     const int code = sqlite3_step(stmt);
     if (code == SQLITE_ROW || code == SQLITE_DONE) {
         *has_row = code == SQLITE_ROW;

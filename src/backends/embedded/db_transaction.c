@@ -157,6 +157,7 @@ static void set_normal(struct connection *c)
 
 void writer_rollback(struct connection *c)
 {
+    c->base.in_write = 0;
     statements_reset(c->base.statements);
     if (!sqlite3_get_autocommit(c->base.sqlite))
         (void)run(c, SQL_ROLLBACK, NULL);
@@ -204,8 +205,10 @@ rag_status writer_begin(struct db *db, int full, rag_error *err)
     struct connection *c = db->writer;
     if (full)
         RAG_TRY(connection_exec(c, "PRAGMA synchronous=FULL", err));
+    c->base.in_write = 0;
     rag_status status = run(c, "BEGIN IMMEDIATE", err);
     if (status == RAG_OK) {
+        c->base.in_write = 1;
         status = honour_secure_delete(c, err);
         if (status != RAG_OK)
             writer_rollback(c);
@@ -244,6 +247,7 @@ rag_status writer_commit(struct db *db, int full, rag_error *err)
         status = commit_failed(db, code, err);
         writer_rollback(c);
     } else {
+        c->base.in_write = 0;
         (void)sqlite3_reset(stmt);
         status = check_in_place(db, err);
         if (status != RAG_OK)
