@@ -1020,12 +1020,14 @@ async def test_trap_34_what_is_handed_over_may_be_changed_at_once(storage, folde
     other = native(folder)
     row = {"list": [1], "deep": {"x": [1]}}
     with other.begin():
+        first = asyncio.ensure_future(storage.upsert({"first": {"x": 1}}))  # waits for the turn, so the other stays in the queue
+        await asyncio.sleep(0.05)
         write = asyncio.ensure_future(storage.upsert({"a": row}))
         await asyncio.sleep(0)
         row["list"].append(2)
         row["deep"]["x"].append(2)
         row["more"] = 1
-    await write
+    await asyncio.gather(first, write)
     got = await storage.get_by_id("a")
     assert got["list"] == [1] and got["deep"] == {"x": [1]} and "more" not in got
     other.close()
