@@ -19,7 +19,7 @@ function(rag_public_libraries)
     set(SYSTEM PkgConfig::ZSTD ZLIB::ZLIB PkgConfig::EXPAT OpenSSL::Crypto Threads::Threads m)
     if(RAGSTORE_ARCHIVES)
         set(SYSTEM)
-        foreach(LIBRARY zstd z expat crypto)
+        foreach(LIBRARY expat crypto zstd z) # Debian 13's libcrypto.a needs the last two
             find_library(RAG_ARCHIVE_${LIBRARY} lib${LIBRARY}.a REQUIRED)
             list(APPEND SYSTEM ${RAG_ARCHIVE_${LIBRARY}})
         endforeach()

@@ -292,12 +292,13 @@ def test_close_while_threads_work(tmp_path):
 
 def test_keyboard_interrupt_ends_a_long_call(disk):
     """The flag of the call is set by nothing but the look for signals, so it tells that the interrupt came inside it."""
-    disk.kv_put("full_docs", {str(i): {"x": str(i) * 50} for i in range(20_000)})
-    for _ in range(50):
+    for start in range(0, 100_000, 20_000):    # a hash takes some tenths of a second
+        disk.kv_put("full_docs", {str(i): {"x": str(i) * 60} for i in range(start, start + 20_000)})
+    for _ in range(20):
         flag, stop = CancelFlag(), threading.Event()
 
         def interrupt():
-            stop.wait(0.02)
+            stop.wait(0.1)
             subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
         thread = threading.Thread(target=interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -308,7 +309,7 @@ def test_keyboard_interrupt_ends_a_long_call(disk):
         if flag.is_set():
             break
     assert flag.is_set()
-    assert disk.kv_count("full_docs") == 20_000
+    assert disk.kv_count("full_docs") == 100_000
 
 
 # ---- fork -----------------------------------------------------------------------------------------------------------
