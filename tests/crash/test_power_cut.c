@@ -670,7 +670,7 @@ static void random_cuts_of_two_processes(void **state)
                   changes_of_turn);
     tally_print("random cuts of two processes", cases);
     tally_must_be_clean();
-    assert_true(changes_of_turn > runs);
+    assert_true(changes_of_turn > 0);
 }
 
 int main(void)
