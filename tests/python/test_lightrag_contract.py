@@ -1132,3 +1132,26 @@ def test_no_vectors_at_all(tmp_path):
         await rag.finalize_storages()
 
     run(work())
+
+
+@pytest.mark.parametrize("kind", ["kv", "graph", "doc_status", "vector"])
+def test_many_rows_are_all_or_none(tmp_path, kind):
+    """They go in pieces, in one transaction."""
+    async def work():
+        async with opened(kind, OURS, tmp_path) as storage:
+            bad = {"status": "failed", "content": "x", "nan": math.nan, "file_path": math.nan}
+            rows = {f"k{i:04}": document(content="x") for i in range(1500)}
+            if kind == "graph":
+                put, fits, refused = storage.upsert_nodes_batch, [(key, {"x": 1}) for key in rows], [("bad", {"x": math.nan})]
+            else:
+                put, fits, refused = storage.upsert, rows, {"bad": bad}
+            with pytest.raises(ValueError):
+                await put(fits + refused if kind == "graph" else {**fits, **refused})
+            read = storage.get_nodes_batch if kind == "graph" else storage.get_by_ids
+            assert not any(await read(list(rows)))
+            await put(fits)
+            found = await read([*rows, "absent"])
+            assert len(found) == (1500 if kind == "graph" else 1501)
+            assert [row and "status" in row for row in found][-2:] == [True, None] if kind in ("kv", "doc_status") else found
+
+    run(work())

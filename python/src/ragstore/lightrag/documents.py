@@ -63,13 +63,14 @@ def record(doc_id, row):
 class RagstoreDocStatusStorage(KeyedStorage, DocStatusStorage):
     durable_puts: ClassVar[bool] = True
 
-    def _rows(self, data):
-        return {key: plain(value) for key, value in data.items()}
+    @staticmethod
+    def _row(item):
+        return item[0], plain(item[1])
 
     def _get(self, store, ids):
         return store.docs_get(ids)
 
-    def _put(self, store, rows, txn):
+    def _put_rows(self, store, rows, txn):
         store.docs_put(rows, txn=txn)
 
     def _delete(self, store, ids, txn):

@@ -6,9 +6,9 @@ from lightrag.base import BaseGraphStorage
 from lightrag.types import KnowledgeGraph, KnowledgeGraphEdge, KnowledgeGraphNode
 from lightrag.utils import logger
 
-from .storage import Storage, by_key, without_impossible
+from .storage import Storage, by_key, copied, without_impossible
 
-PAGE = 2000  # rows of one step of a scan
+PAGE = 500  # rows of one step of a scan
 WHOLE = "*"
 
 
@@ -95,14 +95,14 @@ class RagstoreGraphStorage(Storage, BaseGraphStorage):
         await self.upsert_edges_batch([(source_node_id, target_node_id, edge_data)])
 
     async def upsert_nodes_batch(self, nodes: list[tuple[str, dict[str, str]]]) -> None:
-        rows = [(label, dict(attributes)) for label, attributes in nodes]  # flat: a shallow copy is a whole one
+        rows = await copied(nodes, lambda row: (row[0], dict(row[1])))  # flat: a shallow copy is a whole one
         if rows:
-            await self._write(lambda store, txn: store.graph_put_nodes(rows, txn=txn))
+            await self._put(lambda store, part, txn: store.graph_put_nodes(part, txn=txn), rows)
 
     async def upsert_edges_batch(self, edges: list[tuple[str, str, dict[str, str]]]) -> None:
-        rows = [(source, target, dict(attributes)) for source, target, attributes in edges]
+        rows = await copied(edges, lambda row: (row[0], row[1], dict(row[2])))
         if rows:
-            await self._write(lambda store, txn: store.graph_put_edges(rows, txn=txn))
+            await self._put(lambda store, part, txn: store.graph_put_edges(part, txn=txn), rows)
 
     async def delete_node(self, node_id: str) -> None:
         await self.remove_nodes([node_id])

@@ -1,13 +1,22 @@
-"""What the four kinds of storage share: where their store is, and its opening and closing."""
+"""What the four kinds of storage share: where their store is, and its opening and closing.
+
+Rows become JSON, and JSON becomes rows, while nothing else of Python runs. So many rows go in pieces, in between which the event
+loop has its turn: writes still all or none, in a transaction; reads by key each piece as of one moment.
+"""
+import asyncio
+import itertools
 import os
 import re
 
 from lightrag.exceptions import StorageNotInitializedError
 from lightrag.utils import logger, validate_workspace
 
+from .. import _native
 from . import share
 
 INLINE = 32  # keys that are read at once in the event loop; more of them in a thread
+PIECE = 250  # rows that are written together
+READ_PIECE = 1000
 
 NOT_TEXT = re.compile("[\ud800-\udfff\ufffe\uffff]")  # what LightRAG's JSON storages strip when a text is no UTF-8
 
@@ -44,8 +53,31 @@ def with_text(call, rows):
         return call(clean)
 
 
+async def copied(rows, copy):
+    """[copy(row) for row in rows], without keeping the event loop from others for long."""
+    copies = []
+    for row in rows:
+        copies.append(copy(row))
+        if len(copies) % PIECE == 0:
+            await asyncio.sleep(0)
+    return copies
+
+
+def pieces(rows):
+    """A list or dict in parts of its own kind."""
+    if isinstance(rows, dict):
+        items = iter(rows.items())
+        while part := dict(itertools.islice(items, PIECE)):
+            yield part
+    else:
+        for at in range(0, len(rows), PIECE):
+            yield rows[at:at + PIECE]
+
+
 def by_key(call, keys, absent=None):
     """call(keys), which answers a list. A key that no store can have (empty, too long, no text) is absent."""
+    if len(keys) > READ_PIECE:
+        return [row for at in range(0, len(keys), READ_PIECE) for row in by_key(call, keys[at:at + READ_PIECE], absent)]
     try:
         return call(keys)
     except ValueError:
@@ -102,6 +134,23 @@ class Storage:
 
     def _write(self, call, **options):
         return self._shared.write(self, call, **options)
+
+    def _put(self, put, rows, **options):
+        """put(store, rows, txn) as a write, to be awaited."""
+        if len(rows) <= PIECE:
+            return self._write(lambda store, txn: put(store, rows, txn), **options)
+
+        def put_all(store, _):
+            try:
+                txn = store.begin()
+            except _native.UnsupportedError:  # a mix of stores has no transactions
+                put(store, rows, None)
+                return
+            with txn:
+                for part in pieces(rows):
+                    put(store, part, txn)
+
+        return self._write(put_all, alone=True, **options)
 
     async def initialize(self):
         if self._share is not None:

@@ -4,14 +4,14 @@ from typing import Any, ClassVar, final
 
 from lightrag.base import BaseKVStorage
 
-from .storage import Storage, by_key, plain, with_text, without_impossible
+from .storage import Storage, by_key, copied, plain, with_text, without_impossible
 
 STAMPS = {"_id", "create_time", "update_time"}  # the store's own: it puts them into each answer
 
 
 class KeyedStorage(Storage):
-    """By key, what KV and document status have in common. A subclass has _get, _put, _delete, _missing, _count and
-    _drop_all, each a call into the store."""
+    """By key, what KV and document status have in common. A subclass has _row, which copies (key, value), and _get,
+    _put_rows, _delete, _missing, _count and _drop_all, each a call into the store."""
 
     supports_strict_point_reads: ClassVar[bool] = True
 
@@ -41,9 +41,9 @@ class KeyedStorage(Storage):
     async def upsert(self, data: dict[str, dict[str, Any]]) -> None:
         if not data:
             return
-        rows = self._rows(data)
-        await self._write(lambda store, txn: with_text(lambda clean: self._put(store, clean, txn), rows),
-                          durable=self.durable_puts)
+        rows = dict(await copied(data.items(), self._row))
+        await self._put(lambda store, part, txn: with_text(lambda clean: self._put_rows(store, clean, txn), part), rows,
+                        durable=self.durable_puts)
 
     async def delete(self, ids: list[str]) -> None:
         ids = list(ids)
@@ -62,14 +62,14 @@ class KeyedStorage(Storage):
 class RagstoreKVStorage(KeyedStorage, BaseKVStorage):
     durable_puts: ClassVar[bool] = False
 
-    def _rows(self, data):
-        return {key: {name: plain(item) for name, item in value.items() if name not in STAMPS}
-                for key, value in data.items()}
+    @staticmethod
+    def _row(item):
+        return item[0], {name: plain(value) for name, value in item[1].items() if name not in STAMPS}
 
     def _get(self, store, ids):
         return store.kv_get(self.namespace, ids, stamped=True)
 
-    def _put(self, store, rows, txn):
+    def _put_rows(self, store, rows, txn):
         store.kv_put(self.namespace, rows, txn=txn)
 
     def _delete(self, store, ids, txn):

@@ -16,7 +16,7 @@ from lightrag.utils import compute_mdhash_id
 
 from .. import _native
 from .graph import pages
-from .storage import Storage, by_key, plain, with_text, without_impossible
+from .storage import Storage, by_key, copied, plain, with_text, without_impossible
 
 ELEMENT = "float32"  # of a new space; docs/decisions/0018-vector-element.md
 BATCH = 10           # texts in one call of the embedder, where LightRAG does not say
@@ -74,14 +74,20 @@ class RagstoreVectorStorage(Storage, BaseVectorStorage):
     async def upsert(self, data: dict[str, dict[str, Any]]) -> None:
         if not data:
             return
-        rows = {key: [{name: plain(item) for name, item in value.items() if name in self.meta_fields}, value["content"]]
-                for key, value in data.items()}
+        rows = dict(await copied(data.items(), self._row))
 
-        def defer(store, txn):
-            with_text(lambda clean: store.vector_defer(self.namespace, list(clean), [row[0] for row in clean.values()],
-                                                       [row[1] for row in clean.values()], txn=txn), rows)
+        def defer(store, part, txn):
+            def put(clean):
+                store.vector_defer(self.namespace, list(clean), [row[0] for row in clean.values()],
+                                   [row[1] for row in clean.values()], txn=txn)
 
-        await self._write(self._defined(defer))
+            self._defined(lambda *_: with_text(put, part))(store, txn)
+
+        await self._put(defer, rows)
+
+    def _row(self, item):
+        key, value = item
+        return key, [{name: plain(value[name]) for name in value if name in self.meta_fields}, value["content"]]
 
     async def delete(self, ids: list[str]):
         ids = list(ids)
