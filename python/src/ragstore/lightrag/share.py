@@ -47,6 +47,32 @@ class _Write:
             self.error = error
 
 
+def _together(first, writes):
+    """`first` and what else is in the queue and can be in its transaction; and the one behind them that cannot."""
+    group = [first]
+    while not first.alone and len(group) < GROUP:
+        try:
+            write = writes.get_nowait()
+        except queue.Empty:
+            break
+        if write is None or write.alone:
+            return group, [write]
+        group.append(write)
+    return group, []
+
+
+def _answer(writes):
+    """Tell those who wait."""
+    by_loop = {}
+    for write in writes:
+        by_loop.setdefault(write.loop, []).append(write)
+    for loop, settled in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, settled)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits
+
+
 def _settle(writes):
     """Runs in the event loop of the writes."""
     for write in writes:
@@ -129,38 +155,19 @@ class Share:
         return write.future
 
     def _write_all(self, writes, store):
-        following = writes.get()
-        while following is not None:
-            group, following = [following], None
-            while not group[0].alone and len(group) < GROUP and not writes.empty():
-                following = writes.get()
-                if following is None or following.alone:
-                    break
-                group.append(following)
-                following = None
+        left = []  # what was taken from the queue, and goes by itself
+        while True:
+            first = left.pop() if left else writes.get()
+            if first is None:
+                return
+            group, left = _together(first, writes)
+            group = [write for write in group if not write.future.cancelled()]
+            if len(group) > 1 and self._grouping:
+                self._commit_together(store, group)
             else:
-                following = False
-            self._commit(store, group)
-            if following is False:
-                following = writes.get()
-            del group
-
-    def _commit(self, store, writes):
-        writes = [write for write in writes if not write.future.cancelled()]
-        if len(writes) > 1 and self._grouping:
-            self._commit_together(store, writes)
-        else:
-            for write in writes:
-                write.run(store, None)
-                self._note([write])
-        by_loop = {}
-        for write in writes:
-            by_loop.setdefault(write.loop, []).append(write)
-        for loop, settled in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_settle, settled)
-            except RuntimeError:
-                pass  # the loop is closed: nobody waits
+                self._commit_one_by_one(store, group)
+            _answer(group)
+            del first, group  # rows of the last call need not wait for the next one
 
     def _commit_together(self, store, writes):
         try:
