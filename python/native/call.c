@@ -114,6 +114,8 @@ int call_begin(call *c, store_object *self)
     if (!is_usable(self))
         return 0;
     c->self = (store_object *)Py_NewRef((PyObject *)self);
+    c->ctx.log = log_keep;
+    c->ctx.user = c;
     self->calls++;
     if (take_flag(c) && take_txn(c) && take_deadline(c->timeout_argument, &c->ctx.deadline_ns))
         return 1;
@@ -125,6 +127,7 @@ int call_end(call *c)
 {
     native_state *state = c->self->state;
     leave(c);
+    log_hand_on(&c->said);
     if (c->raised[0]) {
         PyErr_Restore(c->raised[0], c->raised[1], c->raised[2]);
         return 0;
@@ -177,7 +180,6 @@ void call_watch_signals(call *c)
     if (!c->flag)
         c->ctx.cancel = &c->own_flag;
     c->ctx.progress = look_for_signals;
-    c->ctx.user = c;
 }
 
 /* ---- methods of one shape ----------------------------------------------------------------------------- */

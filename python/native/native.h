@@ -62,6 +62,18 @@ PyObject *raise_status(native_state *state, rag_status status, const rag_error *
 /* The same for a failure that is found here. */
 PyObject *raise_kind(native_state *state, rag_status status, const char *format, ...);
 
+/* ---- log.c: what the library says during a call ------------------------------------------------------ */
+
+typedef struct log_lines {
+    struct log_line *first, *last;
+    size_t count;
+} log_lines;
+
+/* The `log` member of a context whose user is a struct call. Needs no lock. */
+void log_keep(void *user, rag_log_level level, const char *message);
+/* Hand the lines on to the logger "ragstore". No exception may be set, and none is afterwards. */
+void log_hand_on(log_lines *lines);
+
 /* ---- call.c --------------------------------------------------------------------------------------- */
 
 typedef struct call {
@@ -78,16 +90,10 @@ typedef struct call {
     int own_flag; /* where the caller gave none: lets a signal end the call */
     int64_t next_look_ns;
     PyObject *raised[3]; /* by a signal handler during the call */
+    log_lines said;
 } call;
 
-#define CALL_INIT                                                                                 \
-    {                                                                                             \
-        NULL, NULL, NULL, NULL, NULL, NULL, RAG_CONTEXT_INIT, RAG_ERROR_INIT, RAG_OK, NULL, 0, 0, \
-            0,                                                                                    \
-        {                                                                                         \
-            NULL                                                                                  \
-        }                                                                                         \
-    }
+#define CALL_INIT { .ctx = RAG_CONTEXT_INIT, .err = RAG_ERROR_INIT }
 
 /* What every method takes besides its own arguments: the ends of its names, of its format (behind a
  * '$') and of the pointers. */

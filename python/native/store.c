@@ -61,7 +61,7 @@ static int store_init(PyObject *object, PyObject *args, PyObject *kwargs)
     struct opening o = { .names = NAME_LIST_INIT, .options = RAG_OPEN_OPTIONS_INIT };
     int done = -1;
     rag_store *store = NULL;
-    rag_error err = RAG_ERROR_INIT;
+    call c = CALL_INIT; /* for what is said while opening */
     if (!take_opening(&o, args, kwargs))
         goto cleanup;
     if (self->pid) {
@@ -69,15 +69,15 @@ static int store_init(PyObject *object, PyObject *args, PyObject *kwargs)
         goto cleanup;
     }
     self->pid = getpid();
-    PyThreadState *thread = PyEval_SaveThread();
-    const rag_status status = rag_store_open(o.url, &o.options, NULL, &store, &err);
-    PyEval_RestoreThread(thread);
-    if (status == RAG_OK) {
-        self->store = store;
+    c.ctx.log = log_keep;
+    c.ctx.user = &c;
+    CALL(&c, rag_store_open(o.url, &o.options, &c.ctx, &store, &c.err));
+    self->store = store;
+    log_hand_on(&c.said);
+    if (c.status == RAG_OK)
         done = 0;
-    } else {
-        raise_status(self->state, status, &err);
-    }
+    else
+        raise_status(self->state, c.status, &c.err);
 cleanup:
     names_drop(&o.names);
     return done;

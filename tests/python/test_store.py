@@ -1,5 +1,6 @@
 """Opening, closing, transactions, errors, threads, signals, fork."""
 import gc
+import logging
 import os
 import pickle
 import sqlite3
@@ -138,6 +139,28 @@ def test_disk_full(tmp_path):
         assert full.value.errno == 28
     finally:
         subprocess.run(["umount", mounted], check=True)
+
+
+# ---- what the library says ------------------------------------------------------------------------------------------
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_logged(native, caplog):
+    """Rows that are left out are named in Python's log, after the call: a handler may use the store."""
+    native.docs_put({f"doc {i:03}": {"status": "pending", "created_at": ""} for i in range(150)})
+    seen = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            seen.append((record.levelname, native.docs_count(["pending"])))
+            if len(seen) == 5:
+                raise RuntimeError("is reported, and fails nothing")
+    handler = Handler()
+    logging.getLogger("ragstore").addHandler(handler)
+    assert native.docs_sweep(["pending"]) == ([], b"")
+    logging.getLogger("ragstore").removeHandler(handler)
+    assert seen == [("WARNING", 150)] * 101
+    messages = [record.getMessage() for record in caplog.records]
+    assert "doc 000" in messages[0] and messages[-1] == "and 50 further lines"
 
 
 # ---- transactions ---------------------------------------------------------------------------------------------------

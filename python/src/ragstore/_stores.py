@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, Sequence, ValuesView
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ragstore import _native
 
 Value = dict[str, Any]
+By = Literal["track_id", "file_path", "content_hash"]
 _T = TypeVar("_T")
 
 __all__ = ["Docs", "FlushFigures", "Graph", "Hit", "KV", "Shared", "Store", "Transaction", "Value", "VectorRow", "Vectors", "View"]
@@ -457,7 +458,8 @@ class Docs(_Rows):
         left out."""
         return _pages(lambda after: self._native.docs_sweep(statuses, after, full=True, **self._options))
 
-    def find(self, by: Any, text: str, *, primaries_only: bool = False, exclude: str = "") -> Iterator[tuple[str, Value]]:
+    def find(self, by: By, text: str, *, primaries_only: bool = False,
+             exclude: str = "") -> Iterator[tuple[str, Value]]:
         """(id, row) of the documents whose "track_id", "file_path" or "content_hash" is `text`, the oldest first."""
         return _pages(lambda after: self._native.docs_find(by, text, primaries_only=primaries_only, exclude=exclude,
                                                            after=after, **self._options))
