@@ -1155,3 +1155,27 @@ def test_many_rows_are_all_or_none(tmp_path, kind):
             assert [row and "status" in row for row in found][-2:] == [True, None] if kind in ("kv", "doc_status") else found
 
     run(work())
+
+
+@pytest.mark.parametrize("url", ["memory:", "lightrag:{}", "{}?workspace=w"])
+def test_other_stores(tmp_path, monkeypatch, url):
+    """RAGSTORE_URL says where."""
+    files = tmp_path / "elsewhere"
+    files.mkdir()
+    monkeypatch.setenv("RAGSTORE_URL", url.format(files))
+
+    async def work():
+        storages = {kind: make(kind, OURS, tmp_path / "working_dir") for kind in EVERY}
+        for storage in storages.values():
+            await storage.initialize()
+        for kind, storage in storages.items():
+            await asyncio.gather(fill(kind, storage), fill(kind, storage, "b"))
+            assert await count(kind, storage) == (1 if kind in ("kv", "doc_status") else 2)
+        await asyncio.gather(*(storage.index_done_callback() for storage in storages.values()))
+        for storage in storages.values():
+            await storage.finalize()
+        assert not (tmp_path / "working_dir").exists()
+
+    run(work())
+    assert sorted(path.name for path in files.iterdir() if path.name[0] != ".") == ([] if url == "memory:" else ["w"] if "w" in url else sorted(
+        ["graph_chunk_entity_relation.graphml", "kv_store_doc_status.json", "kv_store_full_docs.json", "vdb_entities.json"]))

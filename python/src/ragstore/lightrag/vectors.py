@@ -48,12 +48,18 @@ class RagstoreVectorStorage(Storage, BaseVectorStorage):
 
     def _define(self, store, txn=None):
         """Make the space, or check that the one that is there has vectors of this model."""
+        model = getattr(self.embedding_func, "model_name", None) or ""
+
+        def define(element):
+            store.vector_define(self.namespace, self.embedding_func.embedding_dim, element=element, model=model, txn=txn)
+
         try:
-            element = store.vector_describe(self.namespace, txn=txn)["element"]
+            define(store.vector_describe(self.namespace, txn=txn)["element"])
         except _native.NotFoundError:
-            element = ELEMENT
-        store.vector_define(self.namespace, self.embedding_func.embedding_dim, element=element,
-                            model=getattr(self.embedding_func, "model_name", None) or "", txn=txn)
+            try:
+                define(ELEMENT)
+            except _native.UnsupportedError:
+                define("float16")  # LightRAG's own files hold nothing else
 
     async def _prepare(self):
         await self._write(self._define)
