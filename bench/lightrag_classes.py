@@ -98,7 +98,8 @@ def main():
     options = parse_arguments()
     ours_in = our_folder(options)
     if not options.json:
-        print(f"{options.folder}, {datetime.datetime.now():%Y-%m-%d %H:%M}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cpus")
+        now = datetime.datetime.now()
+        print(f"{options.folder}, {now:%Y-%m-%d %H:%M}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cpus")
         print(f"{'':36} {'LightRAG':>12} {'ragstore':>12}")
     for bench in options.benches.split(","):
         ours = measured(options, "ragstore", ours_in, bench)
