@@ -559,6 +559,19 @@ static int by_place(const void *a, const void *b)
     return (x->step.kind != STEP_FLUSH) - (y->step.kind != STEP_FLUSH);
 }
 
+/* How many steps of the model are durable after the i-th turn. After a flush: those that had ended when
+ * it began; one that was about to commit then is none of its business. */
+static size_t durable_after(const struct model *model, const struct turn *turns, size_t i,
+                            size_t base)
+{
+    if (turns[i].step.kind != STEP_FLUSH)
+        return model_durable(model, 0);
+    size_t ended = i;
+    while (ended && turns[ended - 1].ended > turns[i].begun)
+        ended--;
+    return base + ended;
+}
+
 /* The model does what both did in the order of their commits, and ends where they did. */
 static void life_of_two(struct life *life, struct model *model, struct step steps[][STEPS_MAX],
                         size_t count, const char *title)
@@ -578,7 +591,7 @@ static void life_of_two(struct life *life, struct model *model, struct step step
         life->ended[i] = turns[i].ended;
         life->process[i] = turns[i].process;
         model_add(model, turns[i].step);
-        life->durable[i] = model_durable(model, 0);
+        life->durable[i] = durable_after(model, turns, i, life->base);
         changes_of_turn += i && turns[i].process != turns[i - 1].process;
     }
     (void)model_must_hold(model, store_path, model_count(model), model_count(model), title);
