@@ -2,38 +2,17 @@
  * server is the one whose folder RAGSTORE_TEST_POSTGRES names (tests/servers/postgresql start); the
  * same cases run on 17 and on 15. Workspaces are left behind: the server goes after the run. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "../servers/postgres_url.h"
 #include "conformance.h"
-
-/* postgres://postgres:PASSWORD@127.0.0.1:PORT/conformance */
-static int server_url(char *url, size_t size)
-{
-    char path[400], line[300];
-    const char *folder = getenv("RAGSTORE_TEST_POSTGRES");
-    (void)snprintf(path, sizeof path, "%s/url", folder ? folder : "");
-    FILE *file = folder ? fopen(path, "r") : NULL;
-    if (!file)
-        return 0;
-    const int read = fgets(line, sizeof line, file) != NULL;
-    (void)fclose(file);
-    char *database = read ? strrchr(line, '/') : NULL;
-    if (!database)
-        return 0;
-    (void)snprintf(url, size, "%.*s/conformance", (int)(database - line), line);
-    return 1;
-}
 
 static rag_status open_store(const struct place *place, const rag_open_options *options,
                              rag_store **out, rag_error *err)
 {
     char server[400], url[800];
-    if (!server_url(server, sizeof server)) {
-        print_error("RAGSTORE_TEST_POSTGRES does not name the folder of a server: see "
-                    "tests/servers/README.md\n");
+    if (!postgres_url("conformance", server, sizeof server))
         return RAG_E_NOT_FOUND;
-    }
     const char *name = strrchr(place->path, '/');
     (void)snprintf(url, sizeof url, "%s?workspace=%s", server, name ? name + 1 : place->path);
     return rag_store_open(url, options, NULL, out, err);

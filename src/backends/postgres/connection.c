@@ -197,14 +197,14 @@ rag_status pg_connect(const rag_host *host, const struct pg_address *address, co
 {
     struct pg_conn *c = host->alloc(sizeof *c);
     if (!c)
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(host, err);
     memset(c, 0, sizeof *c);
     c->host = host;
     c->command_timeout_ms = address->command_timeout_ms;
     c->pg = begin_connecting(address, database ? database : address->database);
     rag_status status;
     if (!c->pg) {
-        status = host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        status = pg_no_memory(host, err);
     } else {
         (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE); /* codes: error.c */
         (void)PQsetNoticeReceiver(c->pg, be_silent, NULL);
@@ -350,7 +350,7 @@ static rag_status prepare(struct pg_conn *c, const rag_context *ctx, const char 
         const size_t capacity = c->prepared_capacity ? c->prepared_capacity * 2 : 16;
         struct pg_prepared *more = c->host->realloc(c->prepared, capacity * sizeof *more);
         if (!more)
-            return c->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+            return pg_no_memory(c->host, err);
         c->prepared = more;
         c->prepared_capacity = capacity;
     }

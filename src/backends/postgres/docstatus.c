@@ -146,7 +146,7 @@ rag_status pg_doc_make_statements(const rag_host *host, struct pg_doc_statements
     size_t pages[4][2], ranges[4];
     struct pg_doc_statements *s = host->alloc(sizeof *s);
     if (!s)
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(host, err);
     memset(s, 0, sizeof *s);
     s->text.host = host;
     for (unsigned i = 0; i < 8; i++) {
@@ -161,7 +161,7 @@ rag_status pg_doc_make_statements(const rag_host *host, struct pg_doc_statements
     }
     if (s->text.failed) {
         pg_doc_free_statements(host, s);
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(host, err);
     }
     for (size_t i = 0; i < 4; i++) {
         s->pages[i][0] = s->text.data + pages[i][0];
@@ -432,7 +432,7 @@ static rag_status append_found(const rag_call *call, const struct by_id *q, PGre
     struct pg_text value = { .host = call->host };
     int *where = call->host->alloc(q->n * sizeof *where);
     if (!where)
-        return call->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(call->host, err);
     memset(where, 0, q->n * sizeof *where);
     for (int place = 0; place < 2; place++)
         for (int row = 0; row < PQntuples(results[place]); row++)

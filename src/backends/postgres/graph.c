@@ -244,7 +244,7 @@ static rag_status places(const rag_host *host, const PGresult *result, size_t n,
 {
     *where = host->alloc(n * sizeof **where);
     if (!*where)
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(host, err);
     memset(*where, 0, n * sizeof **where);
     for (int row = 0; row < PQntuples(result); row++)
         (*where)[pg_int(result, row, AT_KEY) - 1] = row + 1;
@@ -321,7 +321,7 @@ static rag_status append_edges(const rag_call *call, const struct asked *q, cons
     rag_status status = RAG_OK;
     int64_t *numbers = call->host->alloc(q->n * sizeof *numbers);
     if (!numbers)
-        status = call->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        status = pg_no_memory(call->host, err);
     else
         memset(numbers, 0, q->n * sizeof *numbers);
     for (int row = 0; status == RAG_OK && degrees && row < PQntuples(degrees); row++)

@@ -96,7 +96,7 @@ static rag_status keys_part(const rag_host *host, const struct place *p, const r
     }
     if (!k->fitting_at || !k->others_at || k->fitting.bytes.failed || k->others.bytes.failed) {
         keys_free(host, k);
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(host, err);
     }
     return RAG_OK;
 }
@@ -168,7 +168,7 @@ static rag_status append_answers(const rag_call *call, const struct reading *r,
     struct pg_text value = { .host = call->host };
     int *where = call->host->alloc(r->n * sizeof *where);
     if (!where)
-        return call->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(call->host, err);
     memset(where, 0, r->n * sizeof *where);
     note_places(a->fitting, k->fitting_at, 1, where);
     note_places(a->others, k->others_at, -1, where);
@@ -222,7 +222,7 @@ static rag_status absent_work(const rag_call *call, struct pg_conn *conn, void *
             SQL_ABSENT, "looking for keys", &answers, err);
     int *where = call->host->alloc(r->n * sizeof *where);
     if (status == RAG_OK && !where)
-        status = call->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        status = pg_no_memory(call->host, err);
     if (status == RAG_OK) {
         memset(where, 0, r->n * sizeof *where);
         note_places(answers.fitting, keys.fitting_at, 1, where);

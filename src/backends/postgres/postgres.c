@@ -119,7 +119,7 @@ static rag_status keep(const struct opening *o, struct pg_server *s, const char 
     const size_t size = strlen(text) + 1;
     struct pg_kept *kept = o->host->alloc(sizeof *kept + size);
     if (!kept)
-        return o->host->fail(o->err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(o->host, o->err);
     kept->next = s->kept;
     s->kept = kept;
     memcpy(kept->text, text, size);
@@ -248,7 +248,7 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     PG_TRY(read_address(o, s));
     s->statements = o->host->alloc(PG_TABLES * sizeof *s->statements);
     if (!s->statements)
-        return o->host->fail(o->err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(o->host, o->err);
     PG_TRY(pg_make_statements(o->host, s->statements, &s->strings, o->err));
     PG_TRY(pg_doc_make_statements(o->host, &s->docs, o->err));
     PG_TRY(net_pool_new(o->host, &driver, &pool, &s->pool, o->err));
@@ -266,7 +266,7 @@ static rag_status pg_open(const rag_host *host, const rag_backend_config *config
                           "PostgreSQL: a store cannot be built aside; write into a new workspace");
     struct pg_server *s = host->alloc(sizeof *s);
     if (!s)
-        return host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(host, err);
     memset(s, 0, sizeof *s);
     s->host = host;
     s->lock_timeout_ms = config->lock_timeout_ms;

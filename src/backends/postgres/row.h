@@ -30,7 +30,7 @@ int pg_id_fits(const struct pg_table *table, rag_slice id);
 int pg_jsonb_fits(rag_slice value);
 
 /* 1 when it is text that a column of `width` characters (0: any number) can have. */
-int pg_text_fits(rag_slice text, size_t width);
+int pg_text_fits(rag_slice s, size_t width);
 
 /* 1 when it is a time as the table gives it back: 2026-11-21T08:11:10[.023127]+00:00 */
 int pg_time_fits(rag_slice text);

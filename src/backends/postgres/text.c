@@ -12,6 +12,12 @@
 
 enum { FIRST_CAPACITY = 256, PRINTF_MAX = 2000, ARRAY_HEADER = 20, COUNT_AT = 12 };
 
+rag_status pg_no_memory(const rag_host *host, rag_error *err)
+{
+    (void)host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+    return RAG_E_NO_MEMORY;
+}
+
 void pg_text_free(struct pg_text *t)
 {
     if (t->host)
@@ -111,7 +117,7 @@ void pg_text_add_json_string(struct pg_text *t, rag_slice s)
 
 rag_status pg_text_check(const struct pg_text *t, rag_error *err)
 {
-    return t->failed ? t->host->fail(err, RAG_E_NO_MEMORY, "out of memory") : RAG_OK;
+    return t->failed ? pg_no_memory(t->host, err) : RAG_OK;
 }
 
 /* ---- arrays --------------------------------------------------------------------------------------- */

@@ -12,6 +12,9 @@
             return try_;                \
     } while (0)
 
+/* RAG_E_NO_MEMORY, with its message. */
+rag_status pg_no_memory(const rag_host *host, rag_error *err);
+
 enum { PG_OID_BYTEA = 17, PG_OID_INT8 = 20, PG_OID_TEXT = 25 };
 
 /* Once memory ran out it stays empty and `failed`: looked at once, when it is used. */

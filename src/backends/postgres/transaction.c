@@ -234,7 +234,7 @@ rag_status pg_begin(const rag_call *call, void **txn, rag_error *err)
 {
     struct pg_txn *t = call->host->alloc(sizeof *t);
     if (!t)
-        return call->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+        return pg_no_memory(call->host, err);
     struct attempt a = { call, NULL, t, 0, 0 };
     const rag_status status =
         net_retry(call->host, call->ctx, &server_of(call)->retry, NET_WRITE, begin_once, &a, err);

@@ -1,0 +1,409 @@
+/* The PostgreSQL backend when things go wrong, and what is promised of transactions over several stores: on a real
+ * server, with a second session of libpq that does what others would. The database "faults" is made by the first case. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <libpq-fe.h>
+#include <ragstore/ragstore.h>
+
+#include "postgres_url.h"
+
+static char server[400];
+
+/* ---- helpers -------------------------------------------------------------------------------------- */
+
+static rag_store *open_with(const char *options)
+{
+    char url[600];
+    rag_store *store = NULL;
+    rag_error err = RAG_ERROR_INIT;
+    (void)snprintf(url, sizeof url, "%s?connection_retry_backoff=0.05%s", server, options);
+    if (rag_store_open(url, NULL, NULL, &store, &err) != RAG_OK)
+        fail_msg("%s", err.message);
+    return store;
+}
+
+static void ok(rag_status status, const rag_error *err)
+{
+    if (status != RAG_OK)
+        fail_msg("%s", err->message);
+}
+
+static rag_status put(rag_store *store, const rag_context *ctx, const char *key, rag_error *err)
+{
+    const rag_kv_item item = { .key = rag_text(key), .value = rag_text("{\"v\":1}") };
+    return rag_kv_put_many(store, ctx, "n", &item, 1, NULL, err);
+}
+
+static int has(rag_store *store, const rag_context *ctx, const char *key)
+{
+    const rag_slice keys[] = { rag_text(key) };
+    rag_result *rows = NULL;
+    rag_error err = RAG_ERROR_INIT;
+    ok(rag_kv_get_many(store, ctx, "n", keys, 1, &rows, &err), &err);
+    const int found = rag_result_row(rows, 0)->found;
+    rag_result_free(rows);
+    return found;
+}
+
+/* The other side: a session of its own. */
+static PGconn *session(void)
+{
+    PGconn *pg = PQconnectdb(server);
+    if (PQstatus(pg) != CONNECTION_OK)
+        fail_msg("%s", PQerrorMessage(pg));
+    return pg;
+}
+
+/* The first field of the answer as a number; 0 without one. */
+static long run_sql(PGconn *pg, const char *sql)
+{
+    PGresult *result = PQexec(pg, sql);
+    const ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQresultErrorMessage(result));
+    const long number = status == PGRES_TUPLES_OK && PQntuples(result)
+                            ? strtol(PQgetvalue(result, 0, 0), NULL, 10)
+                            : 0;
+    PQclear(result);
+    return number;
+}
+
+static void end_sessions(PGconn *pg)
+{
+    (void)run_sql(pg, "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+                      " WHERE application_name = 'ragstore'");
+}
+
+static const char RUNNING[] = "SELECT count(*) FROM pg_stat_activity"
+                              " WHERE application_name = 'ragstore' AND state = 'active'";
+
+/* ---- connections that are lost -------------------------------------------------------------------- */
+
+static void a_lost_connection_is_replaced(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = open_with("&workspace=lost");
+    PGconn *other = session();
+    ok(put(store, NULL, "before", &err), &err);
+    end_sessions(other);
+    assert_int_equal(has(store, NULL, "before"), 1);
+    end_sessions(other);
+    ok(put(store, NULL, "after", &err), &err);
+    assert_int_equal(has(store, NULL, "after"), 1);
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+static void a_transaction_does_not_outlive_its_connection(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_txn *txn = NULL;
+    rag_store *store = open_with("&workspace=txnlost");
+    PGconn *other = session();
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ok(rag_txn_begin(store, NULL, &txn, &err), &err);
+    ctx.txn = txn;
+    ok(put(store, &ctx, "a", &err), &err);
+    end_sessions(other);
+    assert_int_equal(put(store, &ctx, "b", &err), RAG_E_CONNECTION);
+    assert_int_equal(put(store, &ctx, "c", &err), RAG_E_TRANSACTION);
+    assert_int_equal(rag_txn_commit(txn, NULL, NULL, &err), RAG_E_TRANSACTION);
+    assert_int_equal(err.outcome, RAG_OUTCOME_NOT_APPLIED);
+    assert_int_equal(has(store, NULL, "a"), 0);
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+static void what_cannot_be_reached_is_said(void **state)
+{
+    (void)state;
+    rag_store *store = NULL;
+    rag_error err = RAG_ERROR_INIT;
+    assert_int_equal(rag_store_open("postgres://me:hush@127.0.0.1:1/db?connection_retries=1", NULL,
+                                    NULL, &store, &err),
+                     RAG_E_CONNECTION);
+    assert_int_equal(err.retryable, 1);
+    assert_null(strstr(err.message, "hush"));
+    char url[500];
+    const char *at = strchr(server, '@');
+    (void)snprintf(url, sizeof url, "postgres://postgres:hush%s", at);
+    assert_int_equal(rag_store_open(url, NULL, NULL, &store, &err), RAG_E_DENIED);
+    assert_string_equal(err.native_state, "28P01");
+    assert_int_equal(err.retryable, 0);
+    assert_null(strstr(err.message, "hush"));
+}
+
+/* ---- time ----------------------------------------------------------------------------------------- */
+
+static void a_deadline_cancels_the_statement(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = open_with("&workspace=deadline&max_connections=1");
+    PGconn *other = session();
+    const rag_slice keys[] = { rag_text("k") };
+    rag_result *rows = NULL;
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ok(put(store, NULL, "k", &err), &err);
+    (void)run_sql(other, "BEGIN; LOCK TABLE ragstore_rows IN ACCESS EXCLUSIVE MODE");
+    ctx.deadline_ns = rag_deadline_in_ms(100);
+    assert_int_equal(rag_kv_get_many(store, &ctx, "n", keys, 1, &rows, &err), RAG_E_TIMEOUT);
+    ctx.deadline_ns = rag_deadline_in_ms(100);
+    assert_int_equal(put(store, &ctx, "other", &err), RAG_E_TIMEOUT);
+    assert_int_equal(err.outcome, RAG_OUTCOME_NOT_APPLIED);
+    assert_int_equal(run_sql(other, RUNNING), 0); /* nothing goes on without us */
+    (void)run_sql(other, "COMMIT");
+    assert_int_equal(has(store, NULL, "k"), 1); /* on the same connection: there is one */
+    assert_int_equal(has(store, NULL, "other"), 0);
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+struct cancelling {
+    PGconn *watch;
+    int *flag;
+};
+
+/* Waits until the statement runs. */
+static void *cancel_when_running(void *argument)
+{
+    struct cancelling *c = argument;
+    for (;;) {
+        PGresult *result = PQexec(c->watch, RUNNING);
+        const int running = PQntuples(result) && *PQgetvalue(result, 0, 0) != '0';
+        PQclear(result);
+        if (running)
+            break;
+        (void)usleep(2000);
+    }
+    rag_cancel(c->flag);
+    return NULL;
+}
+
+static void a_cancel_flag_ends_a_statement(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = open_with("&workspace=cancel");
+    PGconn *other = session(), *watch = session();
+    const rag_slice keys[] = { rag_text("k") };
+    rag_result *rows = NULL;
+    int flag = 0;
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ctx.cancel = &flag;
+    pthread_t thread;
+    struct cancelling c = { watch, &flag };
+    (void)run_sql(other, "BEGIN; LOCK TABLE ragstore_rows IN ACCESS EXCLUSIVE MODE");
+    assert_int_equal(pthread_create(&thread, NULL, cancel_when_running, &c), 0);
+    assert_int_equal(rag_kv_get_many(store, &ctx, "n", keys, 1, &rows, &err), RAG_E_CANCELLED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(run_sql(other, RUNNING), 0);
+    PQfinish(other);
+    PQfinish(watch);
+    rag_store_close(store);
+}
+
+static void the_turn_and_the_pool_have_their_limits(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_txn *txn = NULL;
+    rag_store *one =
+        open_with("&workspace=turn&max_connections=1&acquire_timeout=0.1&connection_retries=1");
+    rag_store *two = open_with("&workspace=turn&lock_timeout_ms=100&connection_retries=1");
+    const rag_slice keys[] = { rag_text("k") };
+    rag_result *rows = NULL;
+    ok(rag_txn_begin(one, NULL, &txn, &err), &err);
+    assert_int_equal(put(two, NULL, "k", &err), RAG_E_TIMEOUT); /* the turn */
+    assert_string_equal(err.native_state, "55P03");
+    assert_int_equal(rag_kv_get_many(one, NULL, "n", keys, 1, &rows, &err), RAG_E_CONNECTION);
+    assert_non_null(strstr(err.message, "all 1 are in use")); /* the transaction has the only one */
+    rag_txn_abort(txn);
+    ok(put(two, NULL, "k", &err), &err);
+    assert_int_equal(has(one, NULL, "k"), 1);
+    rag_store_close(one);
+    rag_store_close(two);
+}
+
+static void a_server_that_only_reads_denies(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = open_with("&workspace=ro&server_options=default_transaction_read_only%3Don");
+    assert_int_equal(put(store, NULL, "k", &err), RAG_E_DENIED);
+    assert_string_equal(err.native_state, "25006");
+    rag_store_close(store);
+}
+
+/* ---- transactions --------------------------------------------------------------------------------- */
+
+static void put_all(rag_store *store, const rag_context *ctx, const char *id)
+{
+    rag_error err = RAG_ERROR_INIT;
+    const rag_node node = { rag_text(id), rag_text("{}") };
+    const rag_doc doc = { rag_text(id), rag_text("{\"status\":\"pending\"}") };
+    ok(put(store, ctx, id, &err), &err);
+    ok(rag_graph_put_nodes(store, ctx, &node, 1, RAG_PUT_MERGE, NULL, &err), &err);
+    ok(rag_docstatus_put_many(store, ctx, &doc, 1, NULL, &err), &err);
+}
+
+/* In how many of the three stores it is. */
+static int places_of(rag_store *store, const rag_context *ctx, const char *id)
+{
+    const rag_slice keys[] = { rag_text(id) };
+    rag_error err = RAG_ERROR_INIT;
+    rag_result *nodes = NULL, *docs = NULL;
+    ok(rag_graph_get_nodes(store, ctx, keys, 1, 0, &nodes, &err), &err);
+    ok(rag_docstatus_get_many(store, ctx, keys, 1, &docs, &err), &err);
+    const int found =
+        has(store, ctx, id) + rag_result_row(nodes, 0)->found + rag_result_row(docs, 0)->found;
+    rag_result_free(nodes);
+    rag_result_free(docs);
+    return found;
+}
+
+static void a_transaction_is_one_over_all_stores(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_txn *txn = NULL;
+    rag_token token = 0;
+    rag_store *store = open_with("&workspace=txn"), *other = open_with("&workspace=txn");
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ok(rag_txn_begin(store, NULL, &txn, &err), &err);
+    ctx.txn = txn;
+    put_all(store, &ctx, "gone");
+    assert_int_equal(places_of(store, &ctx, "gone"), 3);
+    rag_txn_abort(txn);
+    assert_int_equal(places_of(store, NULL, "gone"), 0);
+    ok(rag_txn_begin(store, NULL, &txn, &err), &err);
+    ctx.txn = txn;
+    put_all(store, &ctx, "kept");
+    rag_context late = ctx;
+    late.deadline_ns = 1;
+    assert_int_equal(put(store, &late, "late", &err), RAG_E_TIMEOUT);
+    assert_int_equal(places_of(other, NULL, "kept"), 0);
+    ok(rag_txn_commit(txn, NULL, &token, &err), &err);
+    assert_true(token > 0);
+    assert_int_equal(places_of(other, NULL, "kept"), 3);
+    assert_int_equal(has(other, NULL, "late"), 0);
+    ok(rag_flush(store, NULL, token, &err), &err);
+    PGconn *pg = session();
+    char sql[160];
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn >= %llu)::int",
+                   (unsigned long long)token);
+    assert_int_equal(run_sql(pg, sql), 1);
+    PQfinish(pg);
+    rag_store_close(store);
+    rag_store_close(other);
+}
+
+/* Another's lock in the middle of a slot: it is undone alone, by its savepoint. */
+static void a_slot_that_is_cancelled_undoes_itself_alone(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_txn *txn = NULL;
+    rag_store *store = open_with("&workspace=savepoint");
+    PGconn *other = session();
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ok(rag_txn_begin(store, NULL, &txn, &err), &err);
+    ctx.txn = txn;
+    ok(put(store, &ctx, "first", &err), &err);
+    (void)run_sql(other, "BEGIN; LOCK TABLE lightrag_graph_nodes IN ACCESS EXCLUSIVE MODE");
+    const rag_node node = { rag_text("a"), rag_text("{}") };
+    rag_context limited = ctx;
+    limited.deadline_ns = rag_deadline_in_ms(100);
+    assert_int_equal(rag_graph_put_nodes(store, &limited, &node, 1, RAG_PUT_MERGE, NULL, &err),
+                     RAG_E_TIMEOUT);
+    (void)run_sql(other, "COMMIT");
+    ok(put(store, &ctx, "second", &err), &err);
+    ok(rag_txn_commit(txn, NULL, NULL, &err), &err);
+    assert_int_equal(has(store, NULL, "first") + has(store, NULL, "second"), 2);
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+/* ---- many writers --------------------------------------------------------------------------------- */
+
+enum { WORKERS = 5, UPSERTS = 100 };
+
+struct worker {
+    rag_store *store;
+    int number;
+};
+
+static void *upsert(void *argument)
+{
+    struct worker *w = argument;
+    rag_error err = RAG_ERROR_INIT;
+    for (int i = 0; i < UPSERTS; i++) {
+        char key[40], value[60];
+        (void)snprintf(key, sizeof key, "%d-%d", w->number, i);
+        (void)snprintf(value, sizeof value, "{\"w%d_%d\":%d}", w->number, i, i);
+        const rag_node node = { rag_text("hub"), rag_text(value) };
+        ok(put(w->store, NULL, key, &err), &err);
+        if (i % 10 == 0) /* merges into one row: none is lost */
+            ok(rag_graph_put_nodes(w->store, NULL, &node, 1, RAG_PUT_MERGE, NULL, &err), &err);
+    }
+    return NULL;
+}
+
+static void five_workers_of_two_handles_lose_nothing(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *stores[2] = { open_with("&workspace=five&max_connections=2"),
+                             open_with("&workspace=five") };
+    struct worker workers[WORKERS];
+    pthread_t threads[WORKERS];
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){ stores[i % 2], i };
+        assert_int_equal(pthread_create(&threads[i], NULL, upsert, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    uint64_t count = 0;
+    ok(rag_kv_count(stores[0], NULL, "n", &count, &err), &err);
+    assert_int_equal(count, WORKERS * UPSERTS);
+    const rag_slice hub[] = { rag_text("hub") };
+    rag_result *rows = NULL;
+    ok(rag_graph_get_nodes(stores[1], NULL, hub, 1, RAG_GRAPH_VALUES, &rows, &err), &err);
+    size_t members = 0;
+    for (const char *p = rag_result_row(rows, 0)->value.data; *p; p++)
+        members += *p == ':';
+    assert_int_equal(members, WORKERS * UPSERTS / 10);
+    rag_result_free(rows);
+    rag_store_close(stores[0]);
+    rag_store_close(stores[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_connection_is_replaced),
+        cmocka_unit_test(a_transaction_does_not_outlive_its_connection),
+        cmocka_unit_test(what_cannot_be_reached_is_said),
+        cmocka_unit_test(a_deadline_cancels_the_statement),
+        cmocka_unit_test(a_cancel_flag_ends_a_statement),
+        cmocka_unit_test(the_turn_and_the_pool_have_their_limits),
+        cmocka_unit_test(a_server_that_only_reads_denies),
+        cmocka_unit_test(a_transaction_is_one_over_all_stores),
+        cmocka_unit_test(a_slot_that_is_cancelled_undoes_itself_alone),
+        cmocka_unit_test(five_workers_of_two_handles_lose_nothing),
+    };
+    if (!postgres_url("faults", server, sizeof server))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
