@@ -559,6 +559,13 @@ static int by_place(const void *a, const void *b)
     return (x->step.kind != STEP_FLUSH) - (y->step.kind != STEP_FLUSH);
 }
 
+/* Nothing tells which of two processes was first when neither did anything to the disk in between. */
+static int had_ended(const struct turn *turn, const struct turn *when)
+{
+    return turn->ended < when->begun ||
+           (turn->ended == when->begun && turn->process == when->process);
+}
+
 /* How many steps of the model are durable after the i-th turn. After a flush: those that had ended when
  * it began; one that was about to commit then is none of its business. */
 static size_t durable_after(const struct model *model, const struct turn *turns, size_t i,
@@ -567,7 +574,7 @@ static size_t durable_after(const struct model *model, const struct turn *turns,
     if (turns[i].step.kind != STEP_FLUSH)
         return model_durable(model, 0);
     size_t ended = i;
-    while (ended && turns[ended - 1].ended > turns[i].begun)
+    while (ended && !had_ended(&turns[ended - 1], &turns[i]))
         ended--;
     return base + ended;
 }
