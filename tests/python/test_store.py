@@ -143,8 +143,17 @@ def test_disk_full(tmp_path):
 
 # ---- what the library says ------------------------------------------------------------------------------------------
 
+@pytest.fixture
+def log_is_on():
+    """Whatever other files of tests have switched off."""
+    before = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    yield
+    logging.disable(before)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_logged(native, caplog):
+def test_logged(native, log_is_on, caplog):
     """Rows that are left out are named in Python's log, after the call: a handler may use the store."""
     native.docs_put({f"doc {i:03}": {"status": "pending", "created_at": ""} for i in range(150)})
     seen = []
