@@ -212,13 +212,16 @@ static rag_status pause_between(const struct shared_call *s, int64_t *pause_ns, 
     const struct timespec t = { 0, (long)ns };
     (void)nanosleep(&t, NULL);
     *pause_ns = *pause_ns * 2 < PAUSE_MAX_NS ? *pause_ns * 2 : PAUSE_MAX_NS;
-    const rag_status status = context_check(&s->c.ctx, err);
-    if (status == RAG_E_TIMEOUT) {
-        (void)rag_fail(err, status, "shared namespace '%.*s' was not initialised in time",
-                       RAG_SHOWN(s->name));
-        rag_error_retryable(err, 1);
-    }
-    return status;
+    return context_check(&s->c.ctx, err);
+}
+
+/* The deadline may pass in a pause or in the middle of a look, which takes its time on a server. */
+static rag_status fail_not_initialised(const struct shared_call *s, rag_error *err)
+{
+    (void)rag_fail(err, RAG_E_TIMEOUT, "shared namespace '%.*s' was not initialised in time",
+                   RAG_SHOWN(s->name));
+    rag_error_retryable(err, 1);
+    return RAG_E_TIMEOUT;
 }
 
 rag_status rag_shared_join(rag_store *store, const rag_context *ctx, const char *name,
@@ -238,6 +241,8 @@ rag_status rag_shared_join(rag_store *store, const rag_context *ctx, const char 
         status = pause_between(&s, &pause_ns, err);
         if (status == RAG_OK)
             status = try_to_join(&s, store->member, &look, &told, err);
+        if (status == RAG_E_TIMEOUT)
+            status = fail_not_initialised(&s, err);
     }
     if (status != RAG_OK) {
         rag_free(join);
