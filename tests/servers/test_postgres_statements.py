@@ -1,0 +1,33 @@
+"""No value is ever part of the text of a statement: what the server logs of each statement has none of them."""
+
+import os
+import secrets
+import subprocess
+
+from conftest import BUILD, run_script
+
+
+def test_no_value_is_inlined(postgres17, database17):
+    tokens = [secrets.token_hex(8) for _ in range(50)]
+    for setting in ("log_statement = 'all'", "log_parameter_max_length = 0", "log_parameter_max_length_on_error = 0"):
+        postgres17.sql(f"ALTER SYSTEM SET {setting}")
+    postgres17.sql("SELECT pg_reload_conf()")
+    try:
+        left = iter(tokens)
+        for namespace, key in (("text_chunks", "{}"), ("other", "{}'\";--"), ("doc_status", "{}"), ("graph_nodes", "$${}"),
+                               ("graph_edges", "{}|x")):
+            words = []
+            for _ in range(5):
+                words += [key.format(next(left)), '{"status":"%s","content":"v"}' % next(left)]
+            for verb, given in (("put", words), ("get", words[::2])):
+                done = subprocess.run([BUILD / "tests" / "rows", database17.url, verb, namespace, *given], text=True,
+                                      capture_output=True, timeout=60, check=False,
+                                      env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
+                assert done.returncode == 0, done.stderr
+                assert verb == "put" or "absent" not in done.stdout
+        log = run_script("log", postgres17.folder)
+    finally:
+        postgres17.sql("ALTER SYSTEM RESET ALL")
+        postgres17.sql("SELECT pg_reload_conf()")
+    assert "INSERT INTO lightrag_doc_chunks" in log    # it has the statements
+    assert [token for token in tokens if token in log] == []
