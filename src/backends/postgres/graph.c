@@ -312,21 +312,29 @@ static rag_status graph_get_nodes(const rag_call *call, const rag_slice *labels,
     return pg_read(call, get_nodes_work, &q, err);
 }
 
+/* The degree of each of the n pairs that are asked for, in host memory: 0 where there is none. */
+static rag_status degrees_of(const rag_call *call, size_t n, const PGresult *degrees,
+                             int64_t **numbers, rag_error *err)
+{
+    int64_t *all = call->host->alloc(n * sizeof *all);
+    if (!all)
+        return pg_no_memory(call->host, err);
+    memset(all, 0, n * sizeof *all);
+    for (int row = 0; degrees && row < PQntuples(degrees); row++)
+        all[pg_int(degrees, row, AT_KEY) - 1] = pg_int(degrees, row, AT_NUMBER);
+    *numbers = all;
+    return RAG_OK;
+}
+
 static rag_status append_edges(const rag_call *call, const struct asked *q, const PGresult *edges,
                                const PGresult *degrees, rag_error *err)
 {
     struct pg_text value = { .host = call->host };
     int *where;
+    int64_t *numbers = NULL;
     PG_TRY(places(call->host, edges, q->n, &where, err));
-    rag_status status = RAG_OK;
-    int64_t *numbers = call->host->alloc(q->n * sizeof *numbers);
-    if (!numbers)
-        status = pg_no_memory(call->host, err);
-    else
-        memset(numbers, 0, q->n * sizeof *numbers);
-    for (int row = 0; status == RAG_OK && degrees && row < PQntuples(degrees); row++)
-        numbers[pg_int(degrees, row, AT_KEY) - 1] = pg_int(degrees, row, AT_NUMBER);
-    for (size_t i = 0; i < q->n && status == RAG_OK; i++) {
+    rag_status status = degrees_of(call, q->n, degrees, &numbers, err);
+    for (size_t i = 0; status == RAG_OK && i < q->n; i++) {
         rag_row row = { .key = q->pairs[i].source,
                         .key2 = q->pairs[i].target,
                         .found = where[i] != 0,
