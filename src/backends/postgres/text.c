@@ -12,12 +12,6 @@
 
 enum { FIRST_CAPACITY = 256, PRINTF_MAX = 2000, ARRAY_HEADER = 20, COUNT_AT = 12 };
 
-rag_status pg_no_memory(const rag_host *host, rag_error *err)
-{
-    (void)host->fail(err, RAG_E_NO_MEMORY, "out of memory");
-    return RAG_E_NO_MEMORY;
-}
-
 void pg_text_free(struct pg_text *t)
 {
     if (t->host)

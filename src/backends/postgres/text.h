@@ -13,7 +13,11 @@
     } while (0)
 
 /* RAG_E_NO_MEMORY, with its message. */
-rag_status pg_no_memory(const rag_host *host, rag_error *err);
+static inline rag_status pg_no_memory(const rag_host *host, rag_error *err)
+{
+    (void)host->fail(err, RAG_E_NO_MEMORY, "out of memory");
+    return RAG_E_NO_MEMORY;
+}
 
 enum { PG_OID_BYTEA = 17, PG_OID_INT8 = 20, PG_OID_TEXT = 25 };
 
