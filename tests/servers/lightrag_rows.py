@@ -1,7 +1,8 @@
 """LightRAG's own PostgreSQL classes as a program, for test_postgres_lightrag.py; run by the Python that has LightRAG.
 
 lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
-the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the graph. Where the server is, POSTGRES_* say.
+the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the
+graph. Where the server is, POSTGRES_* say.
 """
 import asyncio
 import json

@@ -33,7 +33,8 @@ def lightrag(lightrag_python, database15, tmp_path):
     def run(put=None, get=None, graph=None):
         wanted = {"put": put or {}, "get": get or {}, **({"graph": graph} if graph else {})}
         done = subprocess.run([lightrag_python, HERE / "lightrag_rows.py", "w"], capture_output=True, text=True,
-                              input=json.dumps(wanted), cwd=tmp_path, timeout=120, env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
+                              input=json.dumps(wanted), cwd=tmp_path, timeout=120, check=False,
+                              env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"})
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 

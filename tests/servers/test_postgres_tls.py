@@ -28,7 +28,8 @@ def make_authority(folder, name):
     (folder / "index.txt").write_text("")
     (folder / "ca.conf").write_text(
         "[ca]\ndefault_ca=us\n[us]\ndir=.\ndatabase=index.txt\nnew_certs_dir=.\ncertificate=ca.crt\nprivate_key=ca.key\n"
-        "rand_serial=yes\nunique_subject=no\ndefault_md=sha256\ndefault_days=2\ndefault_crl_days=2\npolicy=any\n[any]\ncommonName=supplied\n")
+        "rand_serial=yes\nunique_subject=no\ndefault_md=sha256\ndefault_days=2\ndefault_crl_days=2\npolicy=any\n"
+        "[any]\ncommonName=supplied\n")
 
 
 @pytest.fixture(scope="session")
