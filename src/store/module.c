@@ -1,7 +1,7 @@
 /* Backends in modules: ragstore-NAME.so.
  *
- * Searched beside the library itself and in the folders of RAGSTORE_MODULE_PATH, never in the
- * working directory: whoever can write there must not get code into the process. For the same
+ * Searched beside the library itself (the installed command, which has it inside, also where the
+ * library would be) and in the folders of RAGSTORE_MODULE_PATH, never in the working directory: whoever can write there must not get code into the process. For the same
  * reason relative folders of the path are passed over, and so is the path as a whole in a program
  * that runs with other rights than its caller's. A driver library that the module needs and that
  * is not installed makes dlopen fail: the error says which package brings it. */
@@ -79,14 +79,28 @@ static char *own_folder(void)
     return rag_strdup(path);
 }
 
+/* Where modules are installed, seen from the folder of the command; NULL: that is no folder, or `own`. */
+static char *installed_folder(const char *own)
+{
+    char *joined = own ? os_join(own, STORE_MODULES) : NULL;
+    char path[PATH_MAX];
+    const int there = joined && realpath(joined, path) && strcmp(path, own) != 0;
+    rag_free(joined);
+    return there ? rag_strdup(path) : NULL;
+}
+
 typedef rag_status (*visit_folder)(const char *folder, void *user, int *done, rag_error *err);
 
 static rag_status visit_folders(visit_folder visit, void *user, rag_error *err)
 {
     int done = 0;
     char *own = own_folder();
+    char *installed = installed_folder(own);
     rag_status status = own ? visit(own, user, &done, err) : RAG_OK;
+    if (status == RAG_OK && !done && installed)
+        status = visit(installed, user, &done, err);
     rag_free(own);
+    rag_free(installed);
     const char *path = getauxval(AT_SECURE) ? NULL : getenv(KEY_MODULE_PATH_VARIABLE);
     while (status == RAG_OK && !done && path && *path) {
         const size_t len = strcspn(path, ":");
