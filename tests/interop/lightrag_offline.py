@@ -23,9 +23,6 @@ import numpy as np
 from lightrag import LightRAG, QueryParam
 from lightrag.utils import EmbeddingFunc, Tokenizer, compute_mdhash_id
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
-import minilm  # noqa: E402  (found by the line above)
-
 NAME = re.compile(r"\b[A-Z][a-z]+(?:\s+[A-Z][a-z]+){0,2}\b")
 NOT_NAMES = set(
     "The A An And But Or If In On At To Of For With By From As It Its He She They We You I This That These Those There "
@@ -99,6 +96,9 @@ async def answer(prompt, system_prompt=None, history_messages=None, **_):
 
 
 def real_embeddings():
+    """Those of a small language model, which bench/minilm.py wants packages for."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+    import minilm
     model, one_at_a_time = minilm.MiniLM(), asyncio.Semaphore(1)  # numpy uses every core by itself
 
     async def embed(texts, **_):
