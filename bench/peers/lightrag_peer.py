@@ -76,26 +76,26 @@ async def bench_search(stores, graph_name, np, runs, seed):
     measure.report("search.peak_memory", measure.peak_memory_mb(), "MB")
 
 
-async def expand(graph, labels):
-    await graph.get_nodes_batch(labels)
-    await graph.node_degrees_batch(labels)
-    edges = {tuple(sorted(pair)) for pairs in (await graph.get_nodes_edges_batch(labels)).values() for pair in pairs}
-    edges = sorted(edges)
-    await graph.get_edges_batch([{"src": a, "tgt": b} for a, b in edges])
-    await graph.edge_degrees_batch(edges)
-    return len(edges)
-
-
 async def bench_expansion(stores, graph_name, runs):
+    """The five batches with which LightRAG's query expands its entities, and its own work between them; `near`: the first
+    three of them, which know the neighbourhood without the attributes of its edges."""
     graph = stores[graph_name]
     labels = await graph.get_popular_labels(POPULAR)
-    times, edges = [], 0
+    near, times, edges = [], [], []
     for _ in range(runs):
         with measure.Stopwatch() as watch:
-            edges = await expand(graph, labels)
+            with measure.Stopwatch() as first:
+                await graph.get_nodes_batch(labels)
+                await graph.node_degrees_batch(labels)
+                found = await graph.get_nodes_edges_batch(labels)
+            edges = sorted({tuple(sorted(pair)) for pairs in found.values() for pair in pairs})
+            await graph.get_edges_batch([{"src": a, "tgt": b} for a, b in edges])
+            await graph.edge_degrees_batch(edges)
+        near.append(first.seconds * 1000)
         times.append(watch.seconds * 1000)
     measure.report("expansion.nodes", len(labels), "nodes")
-    measure.report("expansion.edges", edges, "edges")
+    measure.report("expansion.edges", len(edges), "edges")
+    measure.report("expansion.near.median", measure.median(near), "ms")
     measure.report("expansion.all.median", measure.median(times), "ms")
     measure.report("expansion.all.p95", measure.part(times, 0.95), "ms")
     measure.report("expansion.peak_memory", measure.peak_memory_mb(), "MB")
@@ -137,7 +137,7 @@ def count_syncs():
     return calls
 
 
-async def bench_update(stores, graph_name, runs, seed, np):
+async def bench_update(stores, graph_name, runs, seed, np, in_python):
     rng = np.random.default_rng(seed)
     existing = (await stores[graph_name].get_all_labels())[:1000]
     wall, cpu, handed, sent, syncs = [], [], [], [], count_syncs()
@@ -164,7 +164,8 @@ async def bench_update(stores, graph_name, runs, seed, np):
     if handed:
         measure.report("update.wchar.median", measure.median(handed), "bytes")
         measure.report("update.write_bytes.median", measure.median(sent), "bytes")
-    measure.report("update.fsyncs", len(syncs) / runs, "count")
+    if in_python:  # a library's own are not seen by count_syncs(): tests/process counts ours with strace
+        measure.report("update.fsyncs", len(syncs) / runs, "count")
     measure.report("update.peak_memory", measure.peak_memory_mb(), "MB")
 
 
@@ -180,15 +181,17 @@ async def bench_index(folder, storages, dimension, documents):
     texts = [book[i * DOCUMENT:(i + 1) * DOCUMENT] for i in range(documents)]
     rag = lightrag_offline.make_rag(folder, embedding_func=lightrag_stores.embedder(dimension), **names)
     await rag.initialize_storages()
+    before = await rag.doc_status.get_all_status_counts()
     with measure.Stopwatch() as watch:
         await rag.ainsert(texts, file_paths=[f"bench-{i}.txt" for i in range(documents)])
-    counts = await rag.doc_status.get_all_status_counts()
-    if counts.get("failed", 0) >= documents:
-        sys.exit("lightrag_peer.py: the documents failed")
+    after = await rag.doc_status.get_all_status_counts()
+    processed = after.get("processed", 0) - before.get("processed", 0)
+    if processed < documents:  # the scheduler takes those that were pending in the data, too
+        sys.exit(f"lightrag_peer.py: {processed} of {documents} documents were processed")
     await rag.finalize_storages()
-    measure.report("index.documents", documents, "documents")
-    measure.report("index.throughput", documents / watch.seconds, "documents/s")
-    measure.report("index.cpu", watch.cpu / documents * 1000, "ms/document")
+    measure.report("index.documents", processed, "documents")
+    measure.report("index.throughput", processed / watch.seconds, "documents/s")
+    measure.report("index.cpu", watch.cpu / processed * 1000, "ms/document")
 
 
 async def run(options, folder):
@@ -211,7 +214,8 @@ async def run(options, folder):
     if "expansion" in options.benches:
         await bench_expansion(stores, lightrag_stores.GRAPH, options.runs)
     if "update" in options.benches:
-        await bench_update(stores, lightrag_stores.GRAPH, options.update_runs, options.seed, np)
+        await bench_update(stores, lightrag_stores.GRAPH, options.update_runs, options.seed, np,
+                           options.storages != "ragstore")
     for store in stores.values():
         await store.finalize()
 

@@ -10,6 +10,7 @@ from .storage import Storage, by_key, copied, without_impossible
 
 PAGE = 500  # rows of one step of a scan
 WHOLE = "*"
+EDGES_EACH = 8  # the edges at a node are as much to read as so many rows
 
 
 def pages(scan):
@@ -83,7 +84,7 @@ class RagstoreGraphStorage(Storage, BaseGraphStorage):
 
     async def get_nodes_edges_batch(self, node_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
         ids = list(dict.fromkeys(node_ids))
-        edges = await self._read(len(ids), lambda store: by_key(store.graph_node_edges, ids))
+        edges = await self._read(EDGES_EACH * len(ids), lambda store: by_key(store.graph_node_edges, ids))
         return {label: pairs or [] for label, pairs in zip(ids, edges)}
 
     # ---- writes ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from lightrag.utils import logger, validate_workspace
 from .. import _native
 from . import share
 
-INLINE = 32  # keys that are read at once in the event loop; more of them in a thread
+INLINE = 64  # rows that are read at once in the event loop; more of them in a thread. A query asks for 40
 PIECE = 250  # rows that are written together
 READ_PIECE = 1000
 
