@@ -6,12 +6,16 @@
 `order` puts the edges of LightRAG's NetworkX graph into the order of their ends. LightRAG shows relations of equal rank in the
 order in which the graph gives the neighbours of a node: with ours that of their names, with NetworkX that in which they were
 inserted, which depends on how tasks were scheduled and on whether the file was read again. Each file is one document, called
-after the file. Prints a JSON list of what `contexts` and `contents` gave.
+after the file. Prints a JSON list of what `contexts` and `contents` gave. KILL_AT_WRITE=N in the environment: killed at the N-th
+write to our store.
 """
 import asyncio
+import itertools
 import json
 import logging
+import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -29,10 +33,26 @@ QUESTIONS = ("Who does Alice meet at the tea party?", "Why is the Mouse sad?", "
              "What did the Dodo say of the race?")
 
 
+def kill_at(number):
+    """`kill -9` of this process when it has made so many writes, the last of which may be in the queue, or half done."""
+    from ragstore.lightrag import share
+    write, made = share.Share.write, itertools.count(1)
+
+    def counted(*arguments, **options):
+        future = write(*arguments, **options)
+        if next(made) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return future
+
+    share.Share.write = counted
+
+
 def make_rag(whose, folder, **options):
     if whose == "ours":
         import ragstore.lightrag  # noqa: F401  (registers)
         options = {**OURS, **options}
+        if number := int(os.environ.get("KILL_AT_WRITE", 0)):
+            kill_at(number)
     options.setdefault("embedding_func", lightrag_offline.word_embeddings())
     return lightrag_offline.make_rag(folder, **options)
 

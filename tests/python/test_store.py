@@ -3,6 +3,7 @@ import gc
 import logging
 import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -322,7 +323,15 @@ def test_close_while_threads_work(tmp_path):
 
 # ---- signals --------------------------------------------------------------------------------------------------------
 
-def test_keyboard_interrupt_ends_a_long_call(disk):
+@pytest.fixture
+def interruptible():
+    """^C raises, also where whoever started the tests had it ignored, as shells do with what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_keyboard_interrupt_ends_a_long_call(disk, interruptible):
     """The flag of the call is set by nothing but the look for signals, so it tells that the interrupt came inside it."""
     for start in range(0, 100_000, 20_000):    # a hash takes some tenths of a second
         disk.kv_put("full_docs", {str(i): {"x": str(i) * 60} for i in range(start, start + 20_000)})
@@ -335,7 +344,7 @@ def test_keyboard_interrupt_ends_a_long_call(disk):
         thread = threading.Thread(target=interrupt)
         with pytest.raises(KeyboardInterrupt):
             thread.start()
-            while True:
+            while thread.is_alive():
                 disk.content_hash(cancel=flag)
         thread.join()
         if flag.is_set():
