@@ -58,6 +58,10 @@ static const struct config_key CONFIG_KEYS[] = {
       "1.0", 0 },
     { "connection_retry_backoff_max", "postgres", "POSTGRES_CONNECTION_RETRY_BACKOFF_MAX", NULL,
       "postgres", "30.0", 0 },
+    { "vector_index_type", "postgres", "POSTGRES_VECTOR_INDEX_TYPE", NULL, "postgres", "HNSW", 0 },
+    { "hnsw_m", "postgres", "POSTGRES_HNSW_M", NULL, "postgres", "16", 0 },
+    { "hnsw_ef", "postgres", "POSTGRES_HNSW_EF", NULL, "postgres", "64", 0 },
+    { "ivfflat_lists", "postgres", "POSTGRES_IVFFLAT_LISTS", NULL, "postgres", "100", 0 },
     { "stores", NULL, KEY_STORES_VARIABLE, NULL, NULL, "~/.config/ragstore/stores.ini", 0 },
     { "module_path", NULL, KEY_MODULE_PATH_VARIABLE, NULL, NULL, NULL, 0 },
 };

@@ -1,6 +1,6 @@
 /* PostgreSQL: a store is a workspace of the database "conformance", which the first case creates. The
- * server is the one whose folder RAGSTORE_TEST_POSTGRES names (tests/servers/postgresql start); the
- * same cases run on 17 and on 15. Workspaces are left behind: the server goes after the run. */
+ * server is the one whose folder RAGSTORE_TEST_POSTGRES names (tests/servers/postgresql start): one
+ * with pgvector (17), and for `postgres_plain` one without (15). Workspaces are left behind: the server goes after the run. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,13 +18,30 @@ static rag_status open_store(const struct place *place, const rag_open_options *
     return rag_store_open(url, options, NULL, out, err);
 }
 
+#define OFFERS                                                                                      \
+    (NEEDS_TRANSACTIONS | NEEDS_PERSISTENCE | NEEDS_SHARING | NEEDS_NUL | NEEDS_ATOMIC |            \
+     NEEDS_EXTRAS | NEEDS_CONTROL)
+
 const struct conformance_backend conformance_postgres = {
     .name = "postgres",
     .open = open_store,
     .quirks = {
+        .kinds = HAS_ALL,
+        .offers = OFFERS | NEEDS_FLOAT16 | NEEDS_FLOAT32 | NEEDS_DOT,
+        .name_bytes_max = 255,
+        .key_bytes_max = 65536,
+        .dimension_max = 16000,
+        .score_tolerance = 1e-5,
+        .recall = 0.99,
+    },
+};
+
+const struct conformance_backend conformance_postgres_plain = {
+    .name = "postgres_plain",
+    .open = open_store,
+    .quirks = {
         .kinds = HAS_KV | HAS_GRAPH | HAS_DOCSTATUS,
-        .offers = NEEDS_TRANSACTIONS | NEEDS_PERSISTENCE | NEEDS_SHARING | NEEDS_NUL | NEEDS_ATOMIC |
-                  NEEDS_EXTRAS | NEEDS_CONTROL,
+        .offers = OFFERS,
         .name_bytes_max = 255,
         .key_bytes_max = 65536,
         .score_tolerance = 1e-5,

@@ -52,6 +52,7 @@ struct quirks {
     unsigned offers;        /* NEEDS_* that are met */
     size_t name_bytes_max;  /* longest name of a namespace that must work */
     size_t key_bytes_max;   /* longest key that must work, 65536 unless the server cannot */
+    uint32_t dimension_max; /* largest dimension of a space, 0: RAG_DIMENSION_MAX */
     double score_tolerance; /* how far scores may lie from those computed in double */
     double recall;          /* share of the best rows that searches without `exact` find */
 };

@@ -297,11 +297,23 @@ static void vectors_of_dimension(struct env *e, uint32_t dimension)
     free(v);
 }
 
+static void dimension_is_refused(struct env *e, uint32_t dimension)
+{
+    rag_vector_space space = space_of(e, "model-one", dimension), found = RAG_VECTOR_SPACE_INIT;
+    REFUSED(RAG_E_UNSUPPORTED, rag_vector_define(e->store, NULL, NS, &space, &e->err));
+    expect_message(e, NS);
+    REFUSED(RAG_E_NOT_FOUND, rag_vector_describe(e->store, NULL, NS, &found, &e->err));
+}
+
 static void vector_dimensions_from_1_to_many(struct env *e)
 {
-    static const uint32_t dimensions[] = { 1, 2, 3, 7, 384, 1023, 1024, 1537, 4096, 65536 };
+    static const uint32_t dimensions[] = { 1, 2, 3, 7, 384, 1023, 1024, 1537, 4096, 16000, 65536 };
+    const uint32_t most = e->backend->quirks.dimension_max;
     for (size_t i = 0; i < sizeof dimensions / sizeof dimensions[0]; i++)
-        vectors_of_dimension(e, dimensions[i]);
+        if (!most || dimensions[i] <= most)
+            vectors_of_dimension(e, dimensions[i]);
+    if (most)
+        dimension_is_refused(e, most + 1);
 }
 
 static void vector_float32_is_kept_exactly(struct env *e)

@@ -28,6 +28,7 @@ struct pg_conn {
     struct pg_prepared *prepared;
     size_t prepared_count, prepared_capacity;
     int64_t command_timeout_ms;
+    int vector_effort; /* of searches by index (vector_search.c); 0: not set */
     int lost; /* in an unknown state: not to be used again */
 };
 

@@ -643,9 +643,7 @@ static rag_status scan_work(const rag_call *call, struct pg_conn *conn, void *us
     const struct scanning *s = user;
     struct pg_params params;
     PGresult *result;
-    rag_slice text = s->after;
-    while (text.len && !pg_text_fits(text, 0))
-        text.len--; /* kv.c: text_part() */
+    const rag_slice text = pg_text_part(s->after);
     begin_table_params(&params, call);
     pg_add_slice(&params, s->after);
     pg_add_int(&params, (int64_t)s->limit);

@@ -256,17 +256,6 @@ struct scanning {
     rag_result *out;
 };
 
-/* How much of `after` is text that a column can be compared with: a whole id sorts above it exactly
- * when its bytes do, which the statement looks at as well. */
-static rag_slice text_part(rag_slice after)
-{
-    static const struct pg_table unlimited = { .id_width = 0 };
-    rag_slice part = after;
-    while (part.len && !pg_id_fits(&unlimited, part))
-        part.len--;
-    return part;
-}
-
 static rag_status append_page(const rag_call *call, const struct scanning *s,
                               const PGresult *result, rag_error *err)
 {
@@ -292,7 +281,7 @@ static rag_status scan_work(const rag_call *call, struct pg_conn *conn, void *us
     pg_add_slice(&params, s->after);
     pg_add_int(&params, (int64_t)s->limit + 1);
     if (s->place.table)
-        pg_add_slice(&params, text_part(s->after));
+        pg_add_slice(&params, pg_text_part(s->after));
     const char *sql = s->place.table ? s->place.statements->scan : SQL_SCAN;
     PG_TRY(pg_run(conn, call->ctx, sql, &params, "reading a page of values", &result, err));
     const rag_status status = append_page(call, s, result, err);

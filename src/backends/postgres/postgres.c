@@ -5,17 +5,18 @@
  * (creating the database when it is missing), and sees to the schema. Several handles, processes and
  * LightRAG itself may use one database at once.
  *
- * Not yet: vectors (pgvector), and the graph in AGE. The vector table is NULL: who asks for it is told
- * that this backend has none. */
+ * Not yet: the graph in AGE. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "net/deadline.h"
 #include "schema.h"
 #include "server.h"
+#include "vector.h"
 
 static const char DEFAULT_WORKSPACE[] = "default"; /* LightRAG's name for the unnamed one */
 
@@ -48,6 +49,10 @@ static const char *const option_names[] = {
     "connection_retries",
     "connection_retry_backoff",
     "connection_retry_backoff_max",
+    "vector_index_type",
+    "hnsw_m",
+    "hnsw_ef",
+    "ivfflat_lists",
     NULL,
 };
 
@@ -127,6 +132,36 @@ static rag_status keep(const struct opening *o, struct pg_server *s, const char 
     return RAG_OK;
 }
 
+/* Which index a new table with vectors gets. HNSW_HALFVEC is HNSW over halves: which of both follows
+ * from the element type of the space. */
+static rag_status vector_options(const struct opening *o, const rag_context *ctx,
+                                 struct pg_vector_options *out)
+{
+    const char *type = option(o, "vector_index_type");
+    out->hnsw_m = 16;
+    out->hnsw_ef = 64;
+    out->lists = 100;
+    PG_TRY(number_option(o, "hnsw_m", 100, 1, &out->hnsw_m));
+    PG_TRY(number_option(o, "hnsw_ef", 1000, 1, &out->hnsw_ef));
+    PG_TRY(number_option(o, "ivfflat_lists", 32768, 1, &out->lists));
+    if (out->hnsw_m < 2 || out->hnsw_ef < 2 * out->hnsw_m || out->lists < 1)
+        return o->host->fail(o->err, RAG_E_INVALID,
+                             "hnsw_m is 2 or more, hnsw_ef twice that or more, ivfflat_lists 1 or "
+                             "more");
+    if (!type || strcasecmp(type, "HNSW") == 0 || strcasecmp(type, "HNSW_HALFVEC") == 0) {
+        out->index = PG_INDEX_HNSW;
+    } else if (strcasecmp(type, "IVFFLAT") == 0) {
+        out->index = PG_INDEX_IVFFLAT;
+    } else {
+        out->index = PG_INDEX_NONE;
+        if (*type)
+            o->host->log(ctx, RAG_LOG_WARNING,
+                         "vector_index_type is none of HNSW, HNSW_HALFVEC, IVFFLAT: new tables get "
+                         "no index of their vectors");
+    }
+    return RAG_OK;
+}
+
 static rag_status read_address(const struct opening *o, struct pg_server *s)
 {
     struct pg_address *a = &s->address;
@@ -195,7 +230,9 @@ static int driver_descriptor(void *user, void *connection)
 static void server_free(struct pg_server *s)
 {
     const rag_host *host = s->host;
+    pg_owner_free(s);
     net_pool_free(s->pool);
+    pg_vector_statements_free(s);
     pg_text_free(&s->strings);
     host->free(s->statements);
     pg_doc_free_statements(host, s->docs);
@@ -245,7 +282,9 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     struct net_pool_options pool = { 0 };
     PG_TRY(pool_options(o, &pool));
     PG_TRY(retry_options(o, &s->retry));
+    PG_TRY(vector_options(o, ctx, &s->vector_options));
     PG_TRY(read_address(o, s));
+    PG_TRY(pg_owner_new(s, o->err));
     s->statements = o->host->alloc(PG_TABLES * sizeof *s->statements);
     if (!s->statements)
         return pg_no_memory(o->host, o->err);
@@ -298,8 +337,17 @@ static void pg_abandon(void *self)
     " FROM ragstore_change WHERE workspace = $1::text) c"
 
 static const char SQL_NAMESPACES[] =
-    "SELECT kind, name, sum(rows)::int8, sum(bytes)::int8, sum(generation)::int8 FROM " CHANGES
-    " WHERE kind <> 'foreign' GROUP BY kind, name HAVING sum(rows) > 0 ORDER BY kind, name";
+    "SELECT c.kind, c.name, sum(c.rows)::int8, sum(c.bytes)::int8, sum(c.generation)::int8 FROM"
+    /* rows of a table of LightRAG's are those of the space that is in it */
+    " (SELECT CASE c.kind WHEN 'vdb' THEN 'vector' ELSE c.kind END AS kind,"
+    " CASE c.kind WHEN 'vdb' THEN s.name ELSE c.name END AS name, c.rows, c.bytes, c.generation,"
+    " 0 AS spaces FROM " CHANGES " LEFT JOIN ragstore_space s ON c.kind = 'vdb'"
+    " AND s.workspace = $1::text AND s.lightrag = c.name"
+    /* a space is one, also without rows */
+    " UNION ALL SELECT 'vector', name, 0, 0, 0, 1 FROM ragstore_space"
+    " WHERE workspace = $1::text) c WHERE c.kind <> 'foreign' AND c.name IS NOT NULL"
+    " GROUP BY c.kind, c.name HAVING sum(c.rows) > 0 OR sum(c.spaces) > 0"
+    " ORDER BY c.kind, c.name";
 static const char SQL_ROWS[] = "SELECT coalesce(sum(rows), 0)::int8 FROM " CHANGES
                                " WHERE kind = $2::text AND name = $3::text";
 static const char SQL_DESCRIBE[] =
@@ -451,7 +499,7 @@ static const rag_backend postgres_backend = {
     .class_names = class_names,
     .options = option_names,
     .required = required,
-    .features = RAG_FEATURE_TRANSACTIONS,
+    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = pg_open,
@@ -464,6 +512,7 @@ static const rag_backend postgres_backend = {
     .commit = pg_commit,
     .abort = pg_abort,
     .kv = &pg_kv,
+    .vector = &pg_vector,
     .graph = &pg_graph,
     .docstatus = &pg_docstatus,
 };

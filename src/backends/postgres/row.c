@@ -67,9 +67,31 @@ int pg_text_fits(rag_slice s, size_t width)
     return count != SIZE_MAX && (!width || count <= width);
 }
 
+/* Texts joined by <SEP>, none longer than `width` characters. */
+static int list_fits(rag_slice s, size_t width)
+{
+    static const char separator[] = "<SEP>";
+    const char *p = s.data, *end = p + s.len;
+    for (;;) {
+        const char *next = memmem(p, (size_t)(end - p), separator, sizeof separator - 1);
+        if (!pg_text_fits((rag_slice){ p, (size_t)((next ? next : end) - p) }, width))
+            return 0;
+        if (!next)
+            return 1;
+        p = next + sizeof separator - 1;
+    }
+}
+
 int pg_id_fits(const struct pg_table *table, rag_slice id)
 {
     return id.len && pg_text_fits(id, table->id_width);
+}
+
+rag_slice pg_text_part(rag_slice after)
+{
+    while (after.len && !pg_text_fits(after, 0))
+        after.len--;
+    return after;
 }
 
 /* A number as int4 prints it. */
@@ -216,6 +238,7 @@ static int takes(const struct pg_column *c, rag_slice text, rag_slice string, in
     case PG_TEXT: return string.data && pg_text_fits(string, c->width);
     case PG_INT: return int_fits(text);
     case PG_TIME: return string.data && pg_time_fits(string);
+    case PG_LIST: return string.data && list_fits(string, c->width);
     case PG_JSONB:
         /* null would come back as a row that LightRAG wrote without it */
         return kept != JSONB_NOT && !(text.len == 4 && memcmp(text.data, "null", 4) == 0);
@@ -233,7 +256,7 @@ static rag_status take_member(void *user, rag_slice name, rag_slice text, rag_sl
     if (at >= 0 && !(t->set & 1U << at)) {
         const struct pg_column *column = &t->rows->table->columns[at];
         if (takes(column, text, string, &exact)) {
-            const int decoded = column->type == PG_TEXT || column->type == PG_TIME;
+            const int decoded = column->type != PG_INT && column->type != PG_JSONB;
             const rag_slice bytes = decoded ? string : text;
             t->set |= 1U << at;
             t->start[at] = scratch->len;

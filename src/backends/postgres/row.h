@@ -32,6 +32,10 @@ int pg_jsonb_fits(rag_slice value);
 /* 1 when it is text that a column of `width` characters (0: any number) can have. */
 int pg_text_fits(rag_slice s, size_t width);
 
+/* How much of `after` is text that a column can be compared with: a whole id sorts above it exactly
+ * when its bytes do, which a statement has to look at as well. */
+rag_slice pg_text_part(rag_slice after);
+
 /* 1 when it is a time as the table gives it back: 2026-11-21T08:11:10[.023127]+00:00 */
 int pg_time_fits(rag_slice text);
 

@@ -4,7 +4,11 @@
  *   ragstore_rows        rows that no table of LightRAG's can have: other namespaces, other ids
  *   ragstore_namespace   counters of each namespace,
  *   ragstore_change      and what was added to them since they were last folded
+ *   ragstore_space       the record of each vector space, and in which tables it is
+ *   ragstore_pending     rows that wait for their vectors (vector_pending.c)
  *   <table>.ragstore_extra   what the columns of a row do not hold (row.c)
+ *
+ * Tables with vectors are made when a space is defined (vector_tables.c): only then pgvector is asked for.
  *
  * Counters are kept by triggers, so they are right whoever writes: each statement appends what it
  * changed as a row of ragstore_change. Appending takes no lock that anybody else waits for, which an
@@ -24,7 +28,7 @@
 
 static const char SQL_VERSION_TABLE[] = "SELECT to_regclass('ragstore_meta') IS NOT NULL AND true";
 static const char SQL_VERSION[] = "SELECT version FROM ragstore_meta";
-static const char SQL_LOCK[] =
+const char PG_SQL_SCHEMA_LOCK[] =
     "SELECT pg_advisory_xact_lock(hashtextextended('ragstore schema', 0))";
 static const char SQL_DATABASE[] = "SELECT 1 FROM pg_database WHERE datname = $1::text";
 static const char SQL_DATABASE_LOCK[] =
@@ -60,6 +64,22 @@ static const char *const own_tables[] = {
     "CREATE OR REPLACE FUNCTION ragstore_forget_extra() RETURNS trigger LANGUAGE plpgsql AS"
     " 'BEGIN IF current_setting(''ragstore.writer'', true) IS DISTINCT FROM ''on'' THEN"
     " NEW.ragstore_extra := NULL; END IF; RETURN NEW; END'",
+    "CREATE TABLE IF NOT EXISTS ragstore_space (workspace text NOT NULL, name text NOT NULL,"
+    " model text NOT NULL, dimension int8 NOT NULL, metric int8 NOT NULL, element int8 NOT NULL,"
+    " lightrag text NOT NULL, own text NOT NULL, PRIMARY KEY (workspace, name))",
+    "CREATE TABLE IF NOT EXISTS ragstore_pending (workspace text NOT NULL, name text NOT NULL,"
+    " key bytea NOT NULL, owner int8 NOT NULL, mark int8 NOT NULL, value json, content bytea,"
+    " created int8 NOT NULL, names bytea[] NOT NULL, vector bytea)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS ragstore_pending_key ON ragstore_pending"
+    " (workspace, name, sha256(key))",
+    "CREATE INDEX IF NOT EXISTS ragstore_pending_order ON ragstore_pending"
+    " (workspace, name, substr(key, 1, 512))",
+    "CREATE SEQUENCE IF NOT EXISTS ragstore_mark",
+    "CREATE SEQUENCE IF NOT EXISTS ragstore_owner",
+    /* the same for tables with vectors, which have names beside */
+    "CREATE OR REPLACE FUNCTION ragstore_forget_vector() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN IF current_setting(''ragstore.writer'', true) IS DISTINCT FROM ''on'' THEN"
+    " NEW.ragstore_extra := NULL; NEW.ragstore_names := NULL; END IF; RETURN NEW; END'",
     /* a document whose odd row is in ragstore_rows, written by LightRAG: its row is the truth */
     "CREATE OR REPLACE FUNCTION ragstore_forget_odd() RETURNS trigger LANGUAGE plpgsql"
     " SET search_path FROM CURRENT AS"
@@ -120,37 +140,25 @@ static const char *const graph_tables[] = {
     " (workspace, namespace, src_id COLLATE \"C\", tgt_id COLLATE \"C\")",
 };
 
-/* Making the schema: everything goes to one connection, inside one transaction. */
-struct making {
-    const rag_host *host;
-    struct pg_conn *conn;
-    const rag_context *ctx;
-    rag_error *err;
-};
-
-static rag_status run(const struct making *m, const char *sql)
+rag_status pg_schema_run(const struct pg_making *m, const char *sql)
 {
     char what[400];
     (void)snprintf(what, sizeof what, "making the schema with \"%.300s\"", sql);
     return pg_command(m->conn, m->ctx, sql, PG_RUNNING, what, m->err);
 }
 
-static rag_status run_text(const struct making *m, struct pg_text *sql)
+rag_status pg_schema_run_text(const struct pg_making *m, struct pg_text *sql)
 {
     rag_status status = pg_text_check(sql, m->err);
     if (status == RAG_OK)
-        status = run(m, sql->data);
+        status = pg_schema_run(m, sql->data);
     pg_text_clear(sql);
     return status;
 }
 
 /* ---- counters -------------------------------------------------------------------------------------- */
 
-struct counted {
-    const char *table, *kind, *name, *bytes; /* expressions over the row "n" */
-};
-
-static void add_change(struct pg_text *sql, const struct counted *c, const char *sign,
+static void add_change(struct pg_text *sql, const struct pg_counted *c, const char *sign,
                        const char *from)
 {
     pg_text_printf(sql,
@@ -161,7 +169,7 @@ static void add_change(struct pg_text *sql, const struct counted *c, const char 
     pg_text_printf(sql, "), 0) FROM %s n GROUP BY 1, 2, 3", from);
 }
 
-static rag_status count_table(const struct making *m, const struct counted *c)
+rag_status pg_schema_count(const struct pg_making *m, const struct pg_counted *c)
 {
     static const struct {
         const char *event, *tables;
@@ -171,15 +179,16 @@ static rag_status count_table(const struct making *m, const struct counted *c)
         { "DELETE", "OLD TABLE AS removed" },
     };
     struct pg_text sql = { .host = m->host };
+    const char *function = c->function ? c->function : c->table;
     pg_text_printf(&sql,
                    "CREATE OR REPLACE FUNCTION ragstore_count_%s() RETURNS trigger LANGUAGE plpgsql"
                    " SET search_path FROM CURRENT AS $ragstore$ BEGIN IF TG_OP <> 'DELETE' THEN ",
-                   c->table);
+                   function);
     add_change(&sql, c, "", "added");
     pg_text_add_text(&sql, "; END IF; IF TG_OP <> 'INSERT' THEN ");
     add_change(&sql, c, "-", "removed");
     pg_text_add_text(&sql, "; END IF; RETURN NULL; END $ragstore$");
-    rag_status status = run_text(m, &sql);
+    rag_status status = pg_schema_run_text(m, &sql);
     for (size_t i = 0; i < 3 && status == RAG_OK; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "ragstore_count_%zu", i);
@@ -187,13 +196,13 @@ static rag_status count_table(const struct making *m, const struct counted *c)
                        name);
         pg_text_printf(&sql, " AFTER %s ON %s REFERENCING %s", triggers[i].event, c->table,
                        triggers[i].tables);
-        pg_text_fill(&sql, " FOR EACH STATEMENT EXECUTE FUNCTION ragstore_count_@()", c->table);
-        status = run_text(m, &sql);
+        pg_text_fill(&sql, " FOR EACH STATEMENT EXECUTE FUNCTION ragstore_count_@()", function);
+        status = pg_schema_run_text(m, &sql);
     }
     if (status ==
         RAG_OK) { /* what is there already; the triggers hold off other writers until we commit */
         add_change(&sql, c, "", c->table);
-        status = run_text(m, &sql);
+        status = pg_schema_run_text(m, &sql);
     }
     pg_text_free(&sql);
     return status;
@@ -228,7 +237,7 @@ static void add_columns(struct pg_text *sql, const struct pg_table *t)
                      t->time_type);
 }
 
-static rag_status count_lightrag_table(const struct making *m, const struct pg_table *t)
+static rag_status count_lightrag_table(const struct pg_making *m, const struct pg_table *t)
 {
     struct pg_text bytes = { .host = m->host };
     char kind[32], name[64];
@@ -239,6 +248,7 @@ static rag_status count_lightrag_table(const struct making *m, const struct pg_t
     for (size_t i = 0; i < t->column_count; i++)
         switch (t->columns[i].type) {
         case PG_TEXT:
+        case PG_LIST:
             pg_text_printf(&bytes, " + coalesce(octet_length(n.%s), 0)", t->columns[i].name);
             break;
         case PG_JSONB:
@@ -248,15 +258,15 @@ static rag_status count_lightrag_table(const struct making *m, const struct pg_t
         case PG_TIME: pg_text_add_text(&bytes, " + 8"); break;
         }
     rag_status status = pg_text_check(&bytes, m->err);
-    const struct counted counted = { t->name, kind, name, bytes.data };
+    const struct pg_counted counted = { t->name, kind, name, bytes.data };
     if (status == RAG_OK)
-        status = count_table(m, &counted);
+        status = pg_schema_count(m, &counted);
     pg_text_free(&bytes);
     return status;
 }
 
 /* Somebody else's update empties ragstore_extra. */
-static rag_status watch_extra(const struct making *m, const char *table)
+static rag_status watch_extra(const struct pg_making *m, const char *table)
 {
     struct pg_text sql = { .host = m->host };
     pg_text_fill(&sql,
@@ -265,42 +275,42 @@ static rag_status watch_extra(const struct making *m, const char *table)
                  " WHEN (OLD.ragstore_extra IS NOT NULL)"
                  " EXECUTE FUNCTION ragstore_forget_extra()",
                  table);
-    const rag_status status = run_text(m, &sql);
+    const rag_status status = pg_schema_run_text(m, &sql);
     pg_text_free(&sql);
     return status;
 }
 
-static rag_status make_graph(const struct making *m)
+static rag_status make_graph(const struct pg_making *m)
 {
 #define GRAPH_KIND(kind) \
     "CASE n.namespace WHEN 'chunk_entity_relation' THEN '" kind "' ELSE 'foreign' END"
-    static const struct counted nodes = {
+    static const struct pg_counted nodes = {
         "lightrag_graph_nodes", GRAPH_KIND("graph_nodes"), "'graph'::text",
         "octet_length(coalesce(n.ragstore_label, convert_to(n.id, 'UTF8')))"
         " + octet_length(n.properties::text) + coalesce(octet_length(n.ragstore_extra::text), 0)"
     };
-    static const struct counted edges = {
+    static const struct pg_counted edges = {
         "lightrag_graph_edges", GRAPH_KIND("graph_edges"), "'graph'::text",
         "octet_length(n.src_id) + octet_length(n.tgt_id) + octet_length(n.properties::text)"
         " + coalesce(octet_length(n.ragstore_extra::text), 0)"
     };
 #undef GRAPH_KIND
     for (size_t i = 0; i < sizeof graph_tables / sizeof *graph_tables; i++)
-        PG_TRY(run(m, graph_tables[i]));
+        PG_TRY(pg_schema_run(m, graph_tables[i]));
     PG_TRY(watch_extra(m, nodes.table));
     PG_TRY(watch_extra(m, edges.table));
-    PG_TRY(count_table(m, &nodes));
-    return count_table(m, &edges);
+    PG_TRY(pg_schema_count(m, &nodes));
+    return pg_schema_count(m, &edges);
 }
 
-static rag_status make_table(const struct making *m, const struct pg_table *t)
+static rag_status make_table(const struct pg_making *m, const struct pg_table *t)
 {
     struct pg_text sql = { .host = m->host };
     add_table(&sql, t);
-    rag_status status = run_text(m, &sql);
+    rag_status status = pg_schema_run_text(m, &sql);
     if (status == RAG_OK) {
         add_columns(&sql, t);
-        status = run_text(m, &sql);
+        status = pg_schema_run_text(m, &sql);
     }
     if (status == RAG_OK) {
         /* the last one is ours: scans are in the order of bytes, whatever the database's own is */
@@ -310,7 +320,7 @@ static rag_status make_table(const struct making *m, const struct pg_table *t)
                      " CREATE INDEX IF NOT EXISTS ragstore_@_order ON @"
                      " (workspace, id COLLATE \"C\")",
                      t->name);
-        status = run_text(m, &sql);
+        status = pg_schema_run_text(m, &sql);
     }
     if (status == RAG_OK)
         status = watch_extra(m, t->name);
@@ -318,26 +328,26 @@ static rag_status make_table(const struct making *m, const struct pg_table *t)
     return status == RAG_OK ? count_lightrag_table(m, t) : status;
 }
 
-static rag_status make_all(const struct making *m)
+static rag_status make_all(const struct pg_making *m)
 {
-    static const struct counted rows = { "ragstore_rows", "n.kind", "n.name",
+    static const struct pg_counted rows = { "ragstore_rows", "n.kind", "n.name",
                                          "octet_length(n.key) + octet_length(n.value::text)" };
     for (size_t i = 0; i < sizeof own_tables / sizeof *own_tables; i++)
-        PG_TRY(run(m, own_tables[i]));
-    PG_TRY(run(m, "DELETE FROM ragstore_namespace; DELETE FROM ragstore_change"));
-    PG_TRY(count_table(m, &rows));
+        PG_TRY(pg_schema_run(m, own_tables[i]));
+    PG_TRY(pg_schema_run(m, "DELETE FROM ragstore_namespace; DELETE FROM ragstore_change"));
+    PG_TRY(pg_schema_count(m, &rows));
     for (size_t i = 0; i < PG_TABLES; i++)
         PG_TRY(make_table(m, &pg_tables[i]));
     PG_TRY(make_graph(m));
     for (size_t i = 0; i < sizeof doc_status_indexes / sizeof *doc_status_indexes; i++)
-        PG_TRY(run(m, doc_status_indexes[i]));
-    PG_TRY(run(m, "DROP TRIGGER IF EXISTS ragstore_odd ON lightrag_doc_status;"
+        PG_TRY(pg_schema_run(m, doc_status_indexes[i]));
+    PG_TRY(pg_schema_run(m, "DROP TRIGGER IF EXISTS ragstore_odd ON lightrag_doc_status;"
                   " CREATE TRIGGER ragstore_odd AFTER INSERT ON lightrag_doc_status FOR EACH ROW"
                   " EXECUTE FUNCTION ragstore_forget_odd()"));
     struct pg_text sql = { .host = m->host };
     pg_text_printf(&sql, "DELETE FROM ragstore_meta; INSERT INTO ragstore_meta VALUES (%d)",
                    PG_SCHEMA_VERSION);
-    const rag_status status = run_text(m, &sql);
+    const rag_status status = pg_schema_run_text(m, &sql);
     pg_text_free(&sql);
     return status;
 }
@@ -380,7 +390,7 @@ rag_status pg_schema_ensure(const rag_host *host, struct pg_conn *conn, const ra
                             int create, rag_error *err)
 {
     const struct pg_params none = { 0 };
-    const struct making making = { host, conn, ctx, err };
+    const struct pg_making making = { host, conn, ctx, err };
     int64_t version;
     PG_TRY(read_version(conn, ctx, &version, err));
     PG_TRY(check_version(host, version, err));
@@ -391,7 +401,7 @@ rag_status pg_schema_ensure(const rag_host *host, struct pg_conn *conn, const ra
             err, RAG_E_NOT_FOUND,
             "the database has no ragstore schema; opening it once for writing makes it");
     PG_TRY(pg_command(conn, ctx, "BEGIN", PG_RUNNING, "making the schema", err));
-    rag_status status = pg_run(conn, ctx, SQL_LOCK, &none, "making the schema", NULL, err);
+    rag_status status = pg_run(conn, ctx, PG_SQL_SCHEMA_LOCK, &none, "making the schema", NULL, err);
     if (status == RAG_OK) /* somebody else may have made it meanwhile */
         status = read_version(conn, ctx, &version, err);
     if (status == RAG_OK)
@@ -423,8 +433,8 @@ static rag_status create_database(const rag_host *host, struct pg_conn *conn, co
     pg_text_add_text(&sql, "CREATE DATABASE ");
     pg_add_identifier(&sql, name);
     pg_text_add_text(&sql, " ENCODING 'UTF8' TEMPLATE template0");
-    const struct making making = { host, conn, ctx, err };
-    const rag_status status = run_text(&making, &sql);
+    const struct pg_making making = { host, conn, ctx, err };
+    const rag_status status = pg_schema_run_text(&making, &sql);
     pg_text_free(&sql);
     return status;
 }

@@ -15,6 +15,13 @@ struct pg_kept {
     char text[];
 };
 
+/* The index that new tables with vectors get: LightRAG's settings. */
+enum pg_index { PG_INDEX_HNSW, PG_INDEX_IVFFLAT, PG_INDEX_NONE };
+struct pg_vector_options {
+    enum pg_index index;
+    int64_t hnsw_m, hnsw_ef, lists;
+};
+
 struct pg_server {
     const rag_host *host;
     struct pg_address address;
@@ -25,6 +32,9 @@ struct pg_server {
     struct pg_statements *statements; /* one for each of PG_TABLES */
     struct pg_text strings;           /* their text */
     struct pg_doc_statements *docs;   /* docstatus.c */
+    struct pg_vector_options vector_options;
+    struct pg_vector_statements *vectors; /* vector_statements.c */
+    struct pg_owner *owner;               /* vector_pending.c */
     struct pg_kept *kept;             /* what address and workspace point to */
     atomic_uint writes;               /* counted to fold the counters now and then */
 };
@@ -66,6 +76,7 @@ void pg_doc_free_statements(const rag_host *host, struct pg_doc_statements *stat
 uint64_t pg_affected(const PGresult *result);
 
 extern const rag_kv_table pg_kv;
+extern const rag_vector_table pg_vector;
 extern const rag_graph_table pg_graph;
 extern const rag_docstatus_table pg_docstatus;
 

@@ -124,6 +124,9 @@ void pg_add_json_columns(struct pg_text *t, const struct pg_table *table, const 
         case PG_INT:
         case PG_JSONB: pg_text_printf(t, ", %s.%s::text", alias, c->name); break;
         case PG_TIME: add_time(t, alias, c->name); break;
+        case PG_LIST:
+            pg_text_printf(t, ", to_json(array_to_string(%s.%s, '<SEP>'))::text", alias, c->name);
+            break;
         }
     }
 }
@@ -177,7 +180,8 @@ static void add_put_times(struct pg_text *t, size_t now)
 static void add_put_source(struct pg_text *t, const struct pg_table *table)
 {
     static const char *const casts[] = {
-        [PG_TEXT] = "", [PG_INT] = "::int4", [PG_JSONB] = "::jsonb", [PG_TIME] = "::timestamp"
+        [PG_TEXT] = "", [PG_INT] = "::int4", [PG_JSONB] = "::jsonb", [PG_TIME] = "::timestamp",
+        [PG_LIST] = ""
     };
     const size_t now = 7 + table->column_count;
     pg_text_add_text(t, " SELECT $1::text, u.id, u.extra::json");

@@ -5,7 +5,13 @@
 
 #include "text.h"
 
-enum pg_column_type { PG_TEXT, PG_INT, PG_JSONB, PG_TIME };
+enum pg_column_type {
+    PG_TEXT,
+    PG_INT,
+    PG_JSONB,
+    PG_TIME,
+    PG_LIST /* texts of `width` characters, an array; in the value joined by <SEP> */
+};
 
 struct pg_column {
     const char *name;   /* of the column */
@@ -19,7 +25,7 @@ enum { PG_COLUMNS_MAX = 12 };
 
 struct pg_table {
     const char *name;       /* lower case */
-    const char *kind;       /* "kv", "doc_status" */
+    const char *kind;       /* "kv", "doc_status", "vdb" */
     const char *name_space; /* of kind "kv" */
     size_t id_width;
     const struct pg_column *columns; /* in the order in which LightRAG writes the members */

@@ -1,0 +1,143 @@
+/* Vectors on pgvector: what the files of this table share. */
+#ifndef POSTGRES_VECTOR_H
+#define POSTGRES_VECTOR_H
+
+#include "row.h"
+#include "server.h"
+
+enum { PG_NAME_MAX = 63, PG_VECTOR_DIMENSION_MAX = 16000 }; /* of the server; of pgvector */
+
+/* Where the rows of a space are. */
+struct pg_vector_place {
+    char lightrag[PG_NAME_MAX + 1], own[PG_NAME_MAX + 1]; /* tables; the first may be "" */
+    int lightrag_half, own_half; /* the column is a halfvec, not a vector */
+    rag_metric metric;
+};
+
+/* Statements over one place. $1 is the workspace, $2 the name of the space. Of pairs, the first is
+ * without payloads. Answers have the columns PG_AT_*, those of LightRAG's table, then PG_VECTOR_*. */
+struct pg_vector_statements {
+    struct pg_vector_statements *next;
+    struct pg_vector_place place;
+    struct pg_text strings;
+    const char *get[2];  /* $3 text[], $4 bytea[]: an id is in one of them; $5 int8: vectors, too */
+    const char *scan[2]; /* as of pg_statements; $6 int8: vectors, too */
+    const char *put_lightrag, *put_own; /* vector.c has the parameters */
+    const char *erase;                  /* $3, $4 as in get, $5 bytea[]: all ids */
+    const char *erase_named;            /* $3 text[], $4 bytea[]: names */
+    const char *clear;
+    const char *exact[2], *near[2]; /* $3 vector, $4 int8 limit, $5 int8: vectors, too */
+    const char *odd[2];             /* rows that pgvector cannot compare, with their vectors */
+};
+
+/* Behind the columns of the table. */
+enum { PG_VECTOR_BYTES, PG_VECTOR_DISTANCE };
+
+/* A space as it is in this moment. */
+struct pg_space {
+    rag_vector_space facts;
+    struct pg_vector_place place;
+    const struct pg_table *table; /* the columns of its LightRAG table; without one: no column */
+    uint32_t vector_type, halfvec_type; /* OIDs */
+    int waiting;                        /* rows are pending */
+    int iterates;                       /* pgvector 0.8 or newer */
+    const struct pg_vector_statements *sql;
+};
+
+/* *found = 0: the space is not defined. */
+rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char *name,
+                         struct pg_space *out, int *found, rag_error *err);
+rag_status pg_space_missing(const rag_call *call, const char *name, rag_error *err);
+
+/* Slots of the table (vector_space.c). */
+rag_status pg_vector_define(const rag_call *call, const char *name_space,
+                            const rag_vector_space *space, rag_vector_space *existing,
+                            rag_error *err);
+rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_vector_space *out,
+                              rag_error *err);
+rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_error *err);
+rag_status pg_vector_count(const rag_call *call, const char *name_space, uint64_t *count,
+                           rag_error *err);
+rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char *name,
+                         uint64_t *rows, rag_error *err);
+
+/* vector_tables.c: the tables of a space are there and prepared, *place names them; and the
+ * statements over them, made once for each place. */
+rag_status pg_vector_tables(const rag_call *call, struct pg_conn *conn, const char *name,
+                            const rag_vector_space *space, struct pg_vector_place *place,
+                            rag_error *err);
+const struct pg_table *pg_vector_layout(const char *name);
+/* vector_statements.c */
+rag_status pg_vector_statements_of(struct pg_server *s, const struct pg_vector_place *place,
+                                   const struct pg_table *table,
+                                   const struct pg_vector_statements **out, rag_error *err);
+void pg_vector_statements_free(struct pg_server *s);
+
+/* vector_bytes.c: vectors as pgvector sends them. A space of type float16 rounds, and refuses what
+ * it cannot hold, naming `id`. */
+rag_status pg_vector_encode(const rag_host *host, const rag_vector_space *space, int half,
+                            rag_slice id, const float *v, size_t n, struct pg_text *out,
+                            rag_error *err);
+/* Into *buffer, which is cleared, as floats. */
+rag_status pg_vector_decode(const rag_host *host, rag_slice bytes, struct pg_text *buffer,
+                            const float **v, size_t *n, rag_error *err);
+
+/* The texts of a payload that name entities: "entity_name", "src_id", "tgt_id". Those that columns
+ * of `table` hold (NULL: none does) are left out. */
+enum { PG_NAMES = 3 };
+struct pg_names {
+    struct pg_text text[PG_NAMES];
+    int there[PG_NAMES];
+};
+rag_status pg_names_of(const rag_host *host, const struct pg_table *table, rag_slice payload,
+                       struct pg_names *out, rag_error *err);
+void pg_names_add(const struct pg_names *names, struct pg_array columns[PG_NAMES]);
+void pg_names_free(struct pg_names *names);
+
+/* vector.c */
+rag_status pg_vector_write(const rag_call *call, struct pg_conn *conn, const struct pg_space *space,
+                           const char *name, const rag_vector_item *items, size_t n,
+                           rag_error *err);
+rag_status pg_vector_erase(const rag_call *call, struct pg_conn *conn, const struct pg_space *space,
+                           const char *name, const rag_slice *ids, size_t n, uint64_t *erased,
+                           rag_error *err);
+/* A row of an answer, appended: what was asked for of it. */
+rag_status pg_vector_append(const rag_call *call, const struct pg_space *space,
+                            const PGresult *result, int row, rag_slice key, double score,
+                            unsigned what, rag_result *out, rag_error *err);
+
+/* vector_search.c */
+rag_status pg_vector_search(const rag_call *call, const char *name_space,
+                            const rag_vector_query *query, rag_result *out, rag_error *err);
+
+/* vector_pending.c. The owner of pending rows is the opened backend, alive as long as a session of
+ * its own holds an advisory lock. */
+struct pg_owner;
+rag_status pg_owner_new(struct pg_server *s, rag_error *err);
+void pg_owner_free(struct pg_server *s);
+rag_status pg_pending_put(const rag_call *call, const char *name_space,
+                          const rag_pending_item *items, size_t n, rag_token *token,
+                          rag_error *err);
+rag_status pg_pending_delete(const rag_call *call, const char *name_space, const rag_slice *ids,
+                             size_t n, rag_token *token, rag_error *err);
+rag_status pg_pending_scan(const rag_call *call, const char *name_space, rag_slice after,
+                           size_t limit, rag_result *out, rag_error *err);
+rag_status pg_pending_resolve(const rag_call *call, const char *name_space,
+                              const rag_pending_vector *vectors, size_t n, int keep,
+                              uint64_t *applied, rag_token *token, rag_error *err);
+rag_status pg_pending_drop(const rag_call *call, const char *name_space, uint64_t *dropped,
+                           rag_error *err);
+/* Of n ids `stride` bytes apart, those that wait: rows of *out with PG_PENDING_*. */
+enum {
+    PG_PENDING_PLACE,
+    PG_PENDING_CREATED,
+    PG_PENDING_VALUE,
+    PG_PENDING_DELETE,
+    PG_PENDING_VECTOR
+};
+rag_status pg_pending_find(const rag_call *call, struct pg_conn *conn, const char *name,
+                           const rag_slice *ids, size_t n, PGresult **out, rag_error *err);
+rag_status pg_pending_discard(const rag_call *call, struct pg_conn *conn, const char *name,
+                              const rag_slice *ids, size_t stride, size_t n, rag_error *err);
+
+#endif

@@ -1,0 +1,209 @@
+/* The record of a space: model, dimension, metric, element type, and in which tables its rows are.
+ *
+ * It is in ragstore_space and never changes; every slot reads it first, on the connection and in the
+ * transaction that it works in, so a space that somebody dropped is never written. Writers hold the
+ * turn of the workspace, so for them it stays as it is until they commit. */
+#include <string.h>
+
+#include "schema.h"
+#include "vector.h"
+
+static const char SQL_FIND[] =
+    "SELECT s.model, s.dimension, s.metric, s.element, s.lightrag, s.own,"
+    " coalesce(to_regtype('vector')::oid::int8, 0),"
+    " coalesce(to_regtype('halfvec')::oid::int8, 0),"
+    " coalesce((SELECT a.atttypid::int8 FROM pg_attribute a WHERE a.attname = 'content_vector'"
+    " AND a.attrelid = to_regclass(nullif(s.lightrag, ''))::oid), 0),"
+    " coalesce((SELECT a.atttypid::int8 FROM pg_attribute a WHERE a.attname = 'content_vector'"
+    " AND a.attrelid = to_regclass(s.own)::oid), 0),"
+    " EXISTS (SELECT 1 FROM ragstore_pending p WHERE p.workspace = $1::text"
+    " AND p.name = $2::text)::int::int8,"
+    " coalesce((SELECT (string_to_array(e.extversion, '.')::int[] >= ARRAY[0, 8])::int::int8"
+    " FROM pg_extension e WHERE e.extname = 'vector'), 0)"
+    " FROM ragstore_space s WHERE s.workspace = $1::text AND s.name = $2::text";
+static const char SQL_RECORD[] =
+    "INSERT INTO ragstore_space (workspace, name, model, dimension, metric, element, lightrag, own)"
+    " VALUES ($1::text, $2::text, $3::text, $4::int8, $5::int8, $6::int8, $7::text, $8::text)";
+static const char SQL_ROWS[] =
+    "SELECT coalesce(sum(c.rows), 0)::int8 FROM ragstore_space s JOIN"
+    " (SELECT kind, name, rows FROM ragstore_namespace WHERE workspace = $1::text"
+    " AND kind IN ('vector', 'vdb') UNION ALL"
+    " SELECT kind, name, rows FROM ragstore_change WHERE workspace = $1::text"
+    " AND kind IN ('vector', 'vdb')) c"
+    " ON (c.kind = 'vector' AND c.name = s.name) OR (c.kind = 'vdb' AND c.name = s.lightrag)"
+    " WHERE s.workspace = $1::text AND s.name = $2::text";
+
+static void begin_params(struct pg_params *params, const rag_call *call, const char *name)
+{
+    const struct pg_server *s = call->self;
+    memset(params, 0, sizeof *params);
+    pg_add_text(params, s->workspace);
+    pg_add_text(params, name);
+}
+
+static void read_text(const PGresult *result, int column, char *out, size_t size)
+{
+    const size_t len = strnlen(PQgetvalue(result, 0, column), size - 1);
+    memcpy(out, PQgetvalue(result, 0, column), len);
+    out[len] = 0;
+}
+
+static rag_status read_space(const rag_call *call, const PGresult *r, const char *name,
+                             struct pg_space *out, rag_error *err)
+{
+    memset(out, 0, sizeof *out);
+    out->facts = (rag_vector_space)RAG_VECTOR_SPACE_INIT;
+    read_text(r, 0, out->facts.model, sizeof out->facts.model);
+    out->facts.dimension = (uint32_t)pg_int(r, 0, 1);
+    out->facts.metric = (rag_metric)pg_int(r, 0, 2);
+    out->facts.element = (rag_element)pg_int(r, 0, 3);
+    read_text(r, 4, out->place.lightrag, sizeof out->place.lightrag);
+    read_text(r, 5, out->place.own, sizeof out->place.own);
+    out->vector_type = (uint32_t)pg_int(r, 0, 6);
+    out->halfvec_type = (uint32_t)pg_int(r, 0, 7);
+    const int64_t lightrag = pg_int(r, 0, 8), own = pg_int(r, 0, 9);
+    if (!out->vector_type || !own || (out->place.lightrag[0] && !lightrag))
+        return call->host->fail(err, RAG_E_CORRUPT,
+                                "vector space '%s': its tables %s %s or the extension pgvector "
+                                "were removed",
+                                name, out->place.own, out->place.lightrag);
+    out->place.metric = out->facts.metric;
+    out->place.lightrag_half = out->place.lightrag[0] && lightrag == (int64_t)out->halfvec_type;
+    out->place.own_half = own == (int64_t)out->halfvec_type;
+    out->table = out->place.lightrag[0] ? pg_vector_layout(name) : NULL;
+    out->waiting = pg_int(r, 0, 10) != 0;
+    out->iterates = pg_int(r, 0, 11) != 0;
+    return pg_vector_statements_of(call->self, &out->place, out->table, &out->sql, err);
+}
+
+rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char *name,
+                         struct pg_space *out, int *found, rag_error *err)
+{
+    struct pg_params params;
+    PGresult *result;
+    begin_params(&params, call, name);
+    PG_TRY(pg_run(conn, call->ctx, SQL_FIND, &params, "looking for a vector space", &result, err));
+    rag_status status = RAG_OK;
+    *found = PQntuples(result) == 1;
+    if (*found)
+        status = read_space(call, result, name, out, err);
+    PQclear(result);
+    return status;
+}
+
+rag_status pg_space_missing(const rag_call *call, const char *name, rag_error *err)
+{
+    return call->host->fail(err, RAG_E_NOT_FOUND, "vector space '%s' is not defined", name);
+}
+
+rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char *name,
+                         uint64_t *rows, rag_error *err)
+{
+    struct pg_params params;
+    PGresult *result;
+    begin_params(&params, call, name);
+    PG_TRY(pg_run(conn, call->ctx, SQL_ROWS, &params, "counting vectors", &result, err));
+    *rows = (uint64_t)pg_int(result, 0, 0);
+    PQclear(result);
+    return RAG_OK;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------------- */
+
+struct asking {
+    const char *name;
+    const rag_vector_space *wanted;
+    rag_vector_space facts;
+    uint64_t count;
+    int found;
+};
+
+static rag_status describe_work(const rag_call *call, struct pg_conn *conn, void *user,
+                                rag_error *err)
+{
+    struct asking *a = user;
+    struct pg_space space;
+    PG_TRY(pg_space_find(call, conn, a->name, &space, &a->found, err));
+    if (a->found)
+        a->facts = space.facts;
+    return RAG_OK;
+}
+
+rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_vector_space *out,
+                              rag_error *err)
+{
+    struct asking a = { .name = name_space };
+    PG_TRY(pg_read(call, describe_work, &a, err));
+    if (!a.found)
+        return pg_space_missing(call, name_space, err);
+    *out = a.facts;
+    return RAG_OK;
+}
+
+static rag_status define_work(const rag_call *call, struct pg_conn *conn, void *user,
+                              rag_error *err)
+{
+    struct asking *a = user;
+    struct pg_vector_place place;
+    struct pg_params params;
+    PG_TRY(describe_work(call, conn, a, err)); /* somebody else may have been first */
+    if (a->found)
+        return RAG_OK;
+    PG_TRY(pg_vector_tables(call, conn, a->name, a->wanted, &place, err));
+    begin_params(&params, call, a->name);
+    pg_add_text(&params, a->wanted->model);
+    pg_add_int(&params, a->wanted->dimension);
+    pg_add_int(&params, a->wanted->metric);
+    pg_add_int(&params, a->wanted->element);
+    pg_add_text(&params, place.lightrag);
+    pg_add_text(&params, place.own);
+    return pg_run(conn, call->ctx, SQL_RECORD, &params, "defining a vector space", NULL, err);
+}
+
+rag_status pg_vector_define(const rag_call *call, const char *name_space,
+                            const rag_vector_space *space, rag_vector_space *existing,
+                            rag_error *err)
+{
+    struct asking a = { .name = name_space, .wanted = space };
+    PG_TRY(pg_read(call, describe_work, &a, err));
+    if (!a.found)
+        PG_TRY(pg_write(call, define_work, &a, 0, NULL, err));
+    if (!a.found)
+        return RAG_OK;
+    *existing = a.facts;
+    return call->host->fail(err, RAG_E_CONFLICT, "vector space '%s' exists", name_space);
+}
+
+static rag_status count_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+{
+    struct asking *a = user;
+    return pg_space_rows(call, conn, a->name, &a->count, err);
+}
+
+rag_status pg_vector_count(const rag_call *call, const char *name_space, uint64_t *count,
+                           rag_error *err)
+{
+    struct asking a = { .name = name_space };
+    PG_TRY(pg_read(call, count_work, &a, err));
+    *count = a.count;
+    return RAG_OK;
+}
+
+static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+{
+    const struct asking *a = user;
+    struct pg_space space;
+    struct pg_params params;
+    int found;
+    PG_TRY(pg_space_find(call, conn, a->name, &space, &found, err));
+    if (!found)
+        return RAG_OK;
+    begin_params(&params, call, a->name);
+    return pg_run(conn, call->ctx, space.sql->clear, &params, "dropping a vector space", NULL, err);
+}
+
+rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_error *err)
+{
+    struct asking a = { .name = name_space };
+    return pg_write(call, drop_work, &a, 1, NULL, err);
+}
