@@ -18,8 +18,8 @@ static rag_status open_store(const struct place *place, const rag_open_options *
     return rag_store_open(url, options, NULL, out, err);
 }
 
-#define OFFERS                                                                                      \
-    (NEEDS_TRANSACTIONS | NEEDS_PERSISTENCE | NEEDS_SHARING | NEEDS_NUL | NEEDS_ATOMIC |            \
+#define OFFERS                                                                           \
+    (NEEDS_TRANSACTIONS | NEEDS_PERSISTENCE | NEEDS_SHARING | NEEDS_NUL | NEEDS_ATOMIC | \
      NEEDS_EXTRAS | NEEDS_CONTROL)
 
 const struct conformance_backend conformance_postgres = {

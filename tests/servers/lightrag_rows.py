@@ -2,20 +2,54 @@
 
 lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
 the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the
-graph. Where the server is, POSTGRES_* say.
+graph; "vectors": {NAMESPACE: {"put": {ID: ROW}, "get": [ID], "find": TEXT}} writes, reads and searches vectors, whose
+texts are their content. Where the server is, POSTGRES_* say.
 """
 import asyncio
 import json
 import sys
 
+import numpy
 from lightrag.kg.pgtable_impl import PGTableGraphStorage
-from lightrag.kg.postgres_impl import PGDocStatusStorage, PGKVStorage
+from lightrag.kg.postgres_impl import PGDocStatusStorage, PGKVStorage, PGVectorStorage
 from lightrag.kg.shared_storage import initialize_share_data
 from lightrag.utils import EmbeddingFunc
 
 
-async def embed(texts):
-    raise RuntimeError("nothing here is embedded")
+META = {"entities": {"entity_name", "source_id", "content", "file_path"},
+        "relationships": {"src_id", "tgt_id", "source_id", "content", "file_path"},
+        "chunks": {"full_doc_id", "content", "file_path"}}
+
+
+def vector_of(text):
+    """As in rows.c."""
+    data = text.encode()
+    return [1, len(data), data[0], data[-1]]
+
+
+async def embed(texts, **_):
+    return numpy.array([vector_of(text) for text in texts], dtype=numpy.float32)
+
+
+def vector_storage(namespace, workspace):
+    config = {"embedding_batch_num": 10, "vector_storage": "PGVectorStorage", "working_dir": ".",
+              "vector_db_storage_cls_kwargs": {"cosine_better_than_threshold": 0.2}}
+    return PGVectorStorage(namespace=namespace, workspace=workspace, meta_fields=META[namespace], global_config=config,
+                           embedding_func=EmbeddingFunc(4, embed, model_name="test-model"))
+
+
+async def run_vectors(workspace, wanted):
+    answers = {}
+    for namespace, work in wanted.items():
+        store = vector_storage(namespace, workspace)
+        await store.initialize()
+        await store.upsert(work.get("put", {}))
+        await store.index_done_callback()
+        answers[namespace] = {"get": {key: await store.get_by_id(key) for key in work.get("get", [])}}
+        if "find" in work:
+            answers[namespace]["find"] = await store.query(work["find"], 10, query_embedding=vector_of(work["find"]))
+        await store.finalize()
+    return answers
 
 
 def storage(namespace, workspace):
@@ -45,6 +79,8 @@ async def run(workspace, wanted):
         await stores[namespace].upsert(rows)
     for namespace, keys in wanted.get("get", {}).items():
         answers[namespace] = {key: await stores[namespace].get_by_id(key) for key in keys}
+    if "vectors" in wanted:
+        answers["vectors"] = await run_vectors(workspace, wanted["vectors"])
     if "graph" in wanted:
         stores["graph"] = storage("chunk_entity_relation", workspace)
         await stores["graph"].initialize()

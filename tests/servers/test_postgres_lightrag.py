@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -25,36 +26,50 @@ def lightrag_python():
     return environment.lightrag_python("asyncpg", "pgvector")
 
 
+def run_lightrag(python, database, folder, **wanted):
+    variables = {**database.server.environment, "POSTGRES_DATABASE": database.name}
+    done = subprocess.run([python, HERE / "lightrag_rows.py", "w"], capture_output=True, text=True,
+                          input=json.dumps(wanted), cwd=folder, timeout=120, check=False,
+                          env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_ours(database, verb, namespace, *words):
+    words = [word if isinstance(word, str) else json.dumps(word, ensure_ascii=False, separators=(",", ":"))
+             for word in words]
+    return subprocess.run([BUILD / "tests" / "rows", f"{database.url}?workspace=w", verb, namespace, *words],
+                          capture_output=True, text=True, timeout=120, check=False,
+                          env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
+
+
+def our_rows(database, *words):
+    done = run_ours(database, *words)
+    assert done.returncode == 0, done.stderr
+    return [None if line == "absent" else json.loads(line) for line in done.stdout.splitlines()]
+
+
 @pytest.fixture
 def lightrag(lightrag_python, database15, tmp_path):
     """lightrag(put=..., get=...) on an empty database without extensions, in the workspace "w"."""
-    variables = {**database15.server.environment, "POSTGRES_DATABASE": database15.name}
-
-    def run(put=None, get=None, graph=None):
-        wanted = {"put": put or {}, "get": get or {}, **({"graph": graph} if graph else {})}
-        done = subprocess.run([lightrag_python, HERE / "lightrag_rows.py", "w"], capture_output=True, text=True,
-                              input=json.dumps(wanted), cwd=tmp_path, timeout=120, check=False,
-                              env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"})
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return run
+    return lambda **wanted: run_lightrag(lightrag_python, database15, tmp_path, **wanted)
 
 
 @pytest.fixture
 def ours(database15):
     """ours("put", namespace, key, value, ...) and ours("get", namespace, key, ...) in the same workspace."""
+    return lambda *words: our_rows(database15, *words)
 
-    def run(verb, namespace, *words):
-        words = [word if isinstance(word, str) else json.dumps(word, ensure_ascii=False, separators=(",", ":"))
-                 for word in words]
-        done = subprocess.run([BUILD / "tests" / "rows", f"{database15.url}?workspace=w", verb, namespace, *words],
-                              capture_output=True, text=True, timeout=120, check=False,
-                              env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
-        assert done.returncode == 0, done.stderr
-        return [None if line == "absent" else json.loads(line) for line in done.stdout.splitlines()]
 
-    return run
+@pytest.fixture
+def lightrag17(lightrag_python, database17, tmp_path):
+    """The same on a server that has pgvector."""
+    return lambda **wanted: run_lightrag(lightrag_python, database17, tmp_path, **wanted)
+
+
+@pytest.fixture
+def ours17(database17):
+    return lambda *words: our_rows(database17, *words)
 
 
 def without_times(row):
@@ -146,3 +161,60 @@ def test_we_see_lightrags_graph(lightrag, ours, database15):
     assert ours("get", "graph_nodes", "Alice") == [{**NODE, "mood": "calm"}]
     counted = "SELECT sum(rows) FROM ragstore_change WHERE kind = 'graph_nodes'"
     assert database15.sql(counted) == "2"
+
+
+ENTITY = {"entity_name": "Alice", "content": "ent-1", "source_id": "chunk-1<SEP>chunk-2", "file_path": "a.txt"}
+RELATION = {"src_id": "Alice", "tgt_id": "Hare", "source_id": "chunk-1", "content": "rel-1", "file_path": "a.txt"}
+CHUNK_ROW = {"tokens": 3, "content": "chunk-1", "chunk_order_index": 0, "full_doc_id": "doc-1", "file_path": "a.txt"}
+VECTORS = {"entities": ("ent-1", ENTITY), "relationships": ("rel-1", RELATION), "chunks": ("chunk-1", CHUNK_ROW)}
+
+
+def test_lightrag_finds_our_vectors(lightrag17, ours17, database17):
+    for space, (key, row) in VECTORS.items():
+        ours17("put", f"vector:{space}", key, row)
+    seen = lightrag17(vectors={space: {"get": [key], "find": key} for space, (key, _) in VECTORS.items()})["vectors"]
+    entity = seen["entities"]["get"]["ent-1"]
+    assert (entity["entity_name"], entity["content"], entity["chunk_ids"]) == ("Alice", "ent-1", ["chunk-1", "chunk-2"])
+    relation = seen["relationships"]["get"]["rel-1"]
+    assert (relation["source_id"], relation["target_id"]) == ("Alice", "Hare")
+    assert seen["chunks"]["get"]["chunk-1"]["full_doc_id"] == "doc-1"
+    assert [hit["entity_name"] for hit in seen["entities"]["find"]] == ["Alice"]
+    assert [(hit["src_id"], hit["tgt_id"]) for hit in seen["relationships"]["find"]] == [("Alice", "Hare")]
+    assert [hit["id"] for hit in seen["chunks"]["find"]] == ["chunk-1"]
+    for table in ("entity", "relation", "chunks"):
+        assert database17.sql(LAYOUTS.format(f"lightrag_vdb_{table}_test_model_4d")) == "0"
+
+
+def test_we_find_lightrags_vectors(lightrag17, ours17, database17):
+    lightrag17(vectors={space: {"put": {key: row}} for space, (key, row) in VECTORS.items()})
+    for space, (key, row) in VECTORS.items():
+        assert ours17("get", f"vector:{space}", key, "no") == [row, None]
+        assert ours17("find", f"vector:{space}", key) == [key]
+    ours17("put", "vector:entities", "ent-2", {**ENTITY, "mood": "calm"})    # the space has its model from now on
+    assert database17.sql("SELECT model FROM ragstore_space WHERE name = 'entities'") == "test-model"
+    assert ours17("get", "vector:entities", "ent-2") == [{**ENTITY, "mood": "calm"}]
+    lightrag17(vectors={"entities": {"put": {"ent-2": {**ENTITY, "content": "new"}}}})
+    assert ours17("get", "vector:entities", "ent-2") == [{**ENTITY, "content": "new"}]
+    counted = "SELECT sum(rows) FROM ragstore_change WHERE kind = 'vdb' AND name LIKE '%entity%'"
+    assert database17.sql(counted) == "2"
+
+
+def test_without_pgvector_vectors_are_refused_and_the_rest_works(database15):
+    refused = run_ours(database15, "put", "vector:entities", "ent-1", ENTITY)
+    assert refused.returncode == 1
+    assert "no pgvector" in refused.stderr and "postgresql-15-pgvector" in refused.stderr
+    assert our_rows(database15, "put", "text_chunks", "chunk-1", CHUNK) == []
+
+
+def test_a_role_that_may_not_make_the_extension_is_told_the_statement(database17):
+    role = "r" + database17.name
+    database17.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'; GRANT CREATE ON SCHEMA public TO {role}")
+    try:
+        other = types.SimpleNamespace(url=f"postgres://{role}:secret@" + database17.url.split("@", 1)[1])
+        refused = run_ours(other, "put", "vector:entities", "ent-1", ENTITY)
+        assert refused.returncode == 1
+        assert "superuser" in refused.stderr and "CREATE EXTENSION vector" in refused.stderr
+        database17.sql("CREATE EXTENSION vector")
+        assert our_rows(other, "put", "vector:entities", "ent-1", ENTITY) == []
+    finally:
+        database17.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")

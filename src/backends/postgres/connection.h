@@ -29,7 +29,7 @@ struct pg_conn {
     size_t prepared_count, prepared_capacity;
     int64_t command_timeout_ms;
     int vector_effort; /* of searches by index (vector_search.c); 0: not set */
-    int lost; /* in an unknown state: not to be used again */
+    int lost;          /* in an unknown state: not to be used again */
 };
 
 enum { PG_PARAMS_MAX = 20 };

@@ -293,7 +293,9 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     PG_TRY(net_pool_new(o->host, &driver, &pool, &s->pool, o->err));
     const int writes = !(o->config->flags & (RAG_OPEN_READ_ONLY | RAG_OPEN_EXISTING));
     struct first first = { s, ctx, writes };
-    return net_retry(o->host, ctx, &s->retry, NET_CONNECT, first_connection, &first, o->err);
+    PG_TRY(net_retry(o->host, ctx, &s->retry, NET_CONNECT, first_connection, &first, o->err));
+    const rag_call call = { .self = s, .ctx = ctx, .host = o->host };
+    return writes ? pg_vector_adopt(&call, o->err) : RAG_OK;
 }
 
 static rag_status pg_open(const rag_host *host, const rag_backend_config *config,

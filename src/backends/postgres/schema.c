@@ -331,7 +331,7 @@ static rag_status make_table(const struct pg_making *m, const struct pg_table *t
 static rag_status make_all(const struct pg_making *m)
 {
     static const struct pg_counted rows = { "ragstore_rows", "n.kind", "n.name",
-                                         "octet_length(n.key) + octet_length(n.value::text)" };
+                                            "octet_length(n.key) + octet_length(n.value::text)" };
     for (size_t i = 0; i < sizeof own_tables / sizeof *own_tables; i++)
         PG_TRY(pg_schema_run(m, own_tables[i]));
     PG_TRY(pg_schema_run(m, "DELETE FROM ragstore_namespace; DELETE FROM ragstore_change"));
@@ -341,9 +341,10 @@ static rag_status make_all(const struct pg_making *m)
     PG_TRY(make_graph(m));
     for (size_t i = 0; i < sizeof doc_status_indexes / sizeof *doc_status_indexes; i++)
         PG_TRY(pg_schema_run(m, doc_status_indexes[i]));
-    PG_TRY(pg_schema_run(m, "DROP TRIGGER IF EXISTS ragstore_odd ON lightrag_doc_status;"
-                  " CREATE TRIGGER ragstore_odd AFTER INSERT ON lightrag_doc_status FOR EACH ROW"
-                  " EXECUTE FUNCTION ragstore_forget_odd()"));
+    PG_TRY(pg_schema_run(
+        m, "DROP TRIGGER IF EXISTS ragstore_odd ON lightrag_doc_status;"
+           " CREATE TRIGGER ragstore_odd AFTER INSERT ON lightrag_doc_status FOR EACH ROW"
+           " EXECUTE FUNCTION ragstore_forget_odd()"));
     struct pg_text sql = { .host = m->host };
     pg_text_printf(&sql, "DELETE FROM ragstore_meta; INSERT INTO ragstore_meta VALUES (%d)",
                    PG_SCHEMA_VERSION);
@@ -401,7 +402,8 @@ rag_status pg_schema_ensure(const rag_host *host, struct pg_conn *conn, const ra
             err, RAG_E_NOT_FOUND,
             "the database has no ragstore schema; opening it once for writing makes it");
     PG_TRY(pg_command(conn, ctx, "BEGIN", PG_RUNNING, "making the schema", err));
-    rag_status status = pg_run(conn, ctx, PG_SQL_SCHEMA_LOCK, &none, "making the schema", NULL, err);
+    rag_status status =
+        pg_run(conn, ctx, PG_SQL_SCHEMA_LOCK, &none, "making the schema", NULL, err);
     if (status == RAG_OK) /* somebody else may have made it meanwhile */
         status = read_version(conn, ctx, &version, err);
     if (status == RAG_OK)

@@ -35,8 +35,8 @@ struct pg_server {
     struct pg_vector_options vector_options;
     struct pg_vector_statements *vectors; /* vector_statements.c */
     struct pg_owner *owner;               /* vector_pending.c */
-    struct pg_kept *kept;             /* what address and workspace point to */
-    atomic_uint writes;               /* counted to fold the counters now and then */
+    struct pg_kept *kept;                 /* what address and workspace point to */
+    atomic_uint writes;                   /* counted to fold the counters now and then */
 };
 
 /* An explicit transaction. */

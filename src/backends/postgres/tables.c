@@ -179,10 +179,11 @@ static void add_put_times(struct pg_text *t, size_t now)
 
 static void add_put_source(struct pg_text *t, const struct pg_table *table)
 {
-    static const char *const casts[] = {
-        [PG_TEXT] = "", [PG_INT] = "::int4", [PG_JSONB] = "::jsonb", [PG_TIME] = "::timestamp",
-        [PG_LIST] = ""
-    };
+    static const char *const casts[] = { [PG_TEXT] = "",
+                                         [PG_INT] = "::int4",
+                                         [PG_JSONB] = "::jsonb",
+                                         [PG_TIME] = "::timestamp",
+                                         [PG_LIST] = "" };
     const size_t now = 7 + table->column_count;
     pg_text_add_text(t, " SELECT $1::text, u.id, u.extra::json");
     for (size_t i = 0; i < table->column_count; i++)

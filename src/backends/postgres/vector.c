@@ -132,8 +132,7 @@ static rag_status batch_add(struct batch *b, const rag_vector_item *item, int64_
 }
 
 rag_status pg_vector_write(const rag_call *call, struct pg_conn *conn, const struct pg_space *space,
-                           const char *name, const rag_vector_item *items, size_t n,
-                           rag_error *err)
+                           const char *name, const rag_vector_item *items, size_t n, rag_error *err)
 {
     const int64_t now = (int64_t)time(NULL);
     rag_status status = RAG_OK;
@@ -165,9 +164,9 @@ static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *use
     if (!found)
         return pg_space_missing(call, w->name, err);
     PG_TRY(pg_vector_write(call, conn, &space, w->name, w->items, w->n, err));
-    return space.waiting ? pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items,
-                                              w->n, err)
-                         : RAG_OK;
+    return space.waiting
+               ? pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items, w->n, err)
+               : RAG_OK;
 }
 
 static rag_status vector_put_many(const rag_call *call, const char *name_space,
@@ -274,9 +273,9 @@ static rag_status delete_work(const rag_call *call, struct pg_conn *conn, void *
     PG_TRY(pg_space_find(call, conn, d->name, &space, &found, err));
     if (!found)
         return RAG_OK;
-    return d->by_name ? erase_named(call, conn, &space, d, err)
-                      : pg_vector_erase(call, conn, &space, d->name, d->slices, d->n, &d->deleted,
-                                        err);
+    return d->by_name
+               ? erase_named(call, conn, &space, d, err)
+               : pg_vector_erase(call, conn, &space, d->name, d->slices, d->n, &d->deleted, err);
 }
 
 static rag_status vector_delete_many(const rag_call *call, const char *name_space,
@@ -308,10 +307,9 @@ rag_status pg_vector_append(const rag_call *call, const struct pg_space *space,
     const struct pg_table *table = space->table ? space->table : &no_columns;
     const int at = PG_AT_COLUMNS + (int)table->column_count;
     struct pg_text value = { .host = call->host }, floats = { .host = call->host };
-    rag_row answer = { .key = key,
-                       .found = 1,
-                       .score = score,
-                       .created_at = pg_int(result, row, PG_AT_CREATED) };
+    rag_row answer = {
+        .key = key, .found = 1, .score = score, .created_at = pg_int(result, row, PG_AT_CREATED)
+    };
     rag_status status = RAG_OK;
     if (what & RAG_VECTOR_VALUES) {
         status = pg_row_value(call->host, result, row, table, &value, err);
@@ -319,8 +317,8 @@ rag_status pg_vector_append(const rag_call *call, const struct pg_space *space,
     }
     const rag_slice bytes = pg_slice(result, row, at + PG_VECTOR_BYTES);
     if (status == RAG_OK && what & RAG_VECTOR_VECTORS && bytes.data)
-        status = pg_vector_decode(call->host, bytes, &floats, &answer.vector, &answer.dimension,
-                                  err);
+        status =
+            pg_vector_decode(call->host, bytes, &floats, &answer.vector, &answer.dimension, err);
     if (status == RAG_OK)
         status = call->host->row_append(out, &answer, err);
     pg_text_free(&value);
@@ -399,8 +397,7 @@ static rag_status read_stored(const rag_call *call, struct pg_conn *conn, const 
     pg_add_array(&params, &ids.bytes);
     pg_add_int(&params, r->what & RAG_VECTOR_VECTORS);
     const char *sql = space->sql->get[(r->what & RAG_VECTOR_VALUES) != 0];
-    const rag_status status =
-        pg_run(conn, call->ctx, sql, &params, "reading vectors", out, err);
+    const rag_status status = pg_run(conn, call->ctx, sql, &params, "reading vectors", out, err);
     ids_free(&ids);
     return status;
 }

@@ -47,6 +47,9 @@ struct pg_space {
 /* *found = 0: the space is not defined. */
 rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char *name,
                          struct pg_space *out, int *found, rag_error *err);
+rag_status pg_space_record(const rag_call *call, struct pg_conn *conn, const char *name,
+                           const rag_vector_space *space, const struct pg_vector_place *place,
+                           rag_error *err);
 rag_status pg_space_missing(const rag_call *call, const char *name, rag_error *err);
 
 /* Slots of the table (vector_space.c). */
@@ -61,13 +64,24 @@ rag_status pg_vector_count(const rag_call *call, const char *name_space, uint64_
 rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char *name,
                          uint64_t *rows, rag_error *err);
 
-/* vector_tables.c: the tables of a space are there and prepared, *place names them; and the
- * statements over them, made once for each place. */
+/* vector_tables.c: the tables of a space are there and prepared, *place names them. It comes zeroed,
+ * or with the table of LightRAG's that is to be used. */
 rag_status pg_vector_tables(const rag_call *call, struct pg_conn *conn, const char *name,
                             const rag_vector_space *space, struct pg_vector_place *place,
                             rag_error *err);
 const struct pg_table *pg_vector_layout(const char *name);
-/* vector_statements.c */
+/* LightRAG's rule: the base, or with the model and the dimension behind it. "": too long a name. */
+void pg_vector_name(const struct pg_table *layout, const rag_vector_space *space,
+                    char out[PG_NAME_MAX + 1]);
+
+/* vector_adopt.c: spaces that LightRAG filled get their record, for callers that write. */
+rag_status pg_vector_adopt(const rag_call *call, rag_error *err);
+/* The model of a space of that kind, which becomes known when it is defined: in *facts. */
+rag_status pg_vector_settle_model(const rag_call *call, const char *name, const char *table,
+                                  const rag_vector_space *wanted, rag_vector_space *facts,
+                                  rag_error *err);
+
+/* vector_statements.c: made once for each place. */
 rag_status pg_vector_statements_of(struct pg_server *s, const struct pg_vector_place *place,
                                    const struct pg_table *table,
                                    const struct pg_vector_statements **out, rag_error *err);

@@ -45,10 +45,9 @@ rag_status pg_vector_encode(const rag_host *host, const rag_vector_space *space,
             continue;
         }
         if (!(fabsf(v[i]) < HALF_LIMIT))
-            return host->fail(err, RAG_E_INVALID,
-                              "element %zu of vector '%.*s' is %g, too large for float16", i,
-                              (int)(id.len < 120 ? id.len : 120), (const char *)id.data,
-                              (double)v[i]);
+            return host->fail(
+                err, RAG_E_INVALID, "element %zu of vector '%.*s' is %g, too large for float16", i,
+                (int)(id.len < 120 ? id.len : 120), (const char *)id.data, (double)v[i]);
         if (is_half)
             add_half(out, (half)v[i]);
         else

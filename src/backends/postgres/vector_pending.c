@@ -23,9 +23,9 @@ enum { CLOSE_MS = 3000 };
 #define LOCK_CLASS "1919510390" /* the first half of the advisory lock; the owner is the second */
 #define OF "q.workspace = $1::text AND q.name = $2::text"
 #define KEY "sha256(q.key) = sha256(u.key) AND q.key = u.key"
-#define ALIVE                                                                              \
-    "ARRAY(SELECT l.objid::int8 FROM pg_locks l WHERE l.locktype = 'advisory'"             \
-    " AND l.classid = " LOCK_CLASS "::oid AND l.objsubid = 2 AND l.granted"                \
+#define ALIVE                                                                  \
+    "ARRAY(SELECT l.objid::int8 FROM pg_locks l WHERE l.locktype = 'advisory'" \
+    " AND l.classid = " LOCK_CLASS "::oid AND l.objsubid = 2 AND l.granted"    \
     " AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))"
 
 static const char SQL_NUMBER[] = "SELECT nextval('ragstore_owner') % 2147483647";
@@ -410,10 +410,9 @@ static rag_status sort_out(const rag_call *call, struct settling *s, const PGres
         if (is_delete)
             s->deletes[s->delete_count++] = v->id;
         else
-            s->items[s->item_count++] =
-                (rag_vector_item){ v->id, v->vector, v->dimension,
-                                   pg_slice(taken, row, PG_PENDING_VALUE),
-                                   created ? created : RAG_TIME_UNKNOWN };
+            s->items[s->item_count++] = (rag_vector_item){ v->id, v->vector, v->dimension,
+                                                           pg_slice(taken, row, PG_PENDING_VALUE),
+                                                           created ? created : RAG_TIME_UNKNOWN };
     }
     return RAG_OK;
 }
@@ -452,8 +451,8 @@ static rag_status store(const rag_call *call, struct pg_conn *conn, const struct
 {
     uint64_t erased;
     if (s->delete_count) /* takes what is pending of them along */
-        PG_TRY(pg_vector_erase(call, conn, &s->space, s->name, s->deletes, s->delete_count,
-                               &erased, err));
+        PG_TRY(pg_vector_erase(call, conn, &s->space, s->name, s->deletes, s->delete_count, &erased,
+                               err));
     if (!s->item_count)
         return RAG_OK;
     PG_TRY(pg_vector_write(call, conn, &s->space, s->name, s->items, s->item_count, err));

@@ -150,8 +150,7 @@ static rag_status ask_main(const rag_call *call, struct pg_conn *conn, const str
         a->asked = most + (half ? most / 4 + HALF_SPARE : 0);
         status = set_effort(call, conn, space, a->asked, err);
         if (status == RAG_OK)
-            status =
-                ask(call, conn, w, &query, space->sql->near[payload], a->asked, &a->main, err);
+            status = ask(call, conn, w, &query, space->sql->near[payload], a->asked, &a->main, err);
         near = status == RAG_OK && (size_t)PQntuples(a->main) == a->asked;
     }
     if (status == RAG_OK && !near) {
@@ -217,18 +216,16 @@ static rag_status collect(const rag_call *call, const struct searching *w,
     }
     for (int row = 0; row < PQntuples(a->odd); row++) {
         double score = 0;
-        PG_TRY(score_odd(call, space, w->query, pg_slice(a->odd, row, at + PG_VECTOR_BYTES),
-                         &score, err));
+        PG_TRY(score_odd(call, space, w->query, pg_slice(a->odd, row, at + PG_VECTOR_BYTES), &score,
+                         err));
         if (score >= w->query->min_score)
-            hits[(*count)++] =
-                (struct hit){ score, pg_slice(a->odd, row, PG_AT_KEY), a->odd, row };
+            hits[(*count)++] = (struct hit){ score, pg_slice(a->odd, row, PG_AT_KEY), a->odd, row };
     }
     return RAG_OK;
 }
 
 static rag_status append_hits(const rag_call *call, const struct searching *w,
-                              const struct pg_space *space, const struct answers *a,
-                              rag_error *err)
+                              const struct pg_space *space, const struct answers *a, rag_error *err)
 {
     const size_t room = (size_t)PQntuples(a->main) + (size_t)PQntuples(a->odd);
     size_t count = 0;

@@ -91,6 +91,21 @@ rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char 
     return status;
 }
 
+rag_status pg_space_record(const rag_call *call, struct pg_conn *conn, const char *name,
+                           const rag_vector_space *space, const struct pg_vector_place *place,
+                           rag_error *err)
+{
+    struct pg_params params;
+    begin_params(&params, call, name);
+    pg_add_text(&params, space->model);
+    pg_add_int(&params, space->dimension);
+    pg_add_int(&params, space->metric);
+    pg_add_int(&params, space->element);
+    pg_add_text(&params, place->lightrag);
+    pg_add_text(&params, place->own);
+    return pg_run(conn, call->ctx, SQL_RECORD, &params, "defining a vector space", NULL, err);
+}
+
 rag_status pg_space_missing(const rag_call *call, const char *name, rag_error *err)
 {
     return call->host->fail(err, RAG_E_NOT_FOUND, "vector space '%s' is not defined", name);
@@ -114,6 +129,7 @@ struct asking {
     const char *name;
     const rag_vector_space *wanted;
     rag_vector_space facts;
+    char lightrag[PG_NAME_MAX + 1];
     uint64_t count;
     int found;
 };
@@ -124,8 +140,10 @@ static rag_status describe_work(const rag_call *call, struct pg_conn *conn, void
     struct asking *a = user;
     struct pg_space space;
     PG_TRY(pg_space_find(call, conn, a->name, &space, &a->found, err));
-    if (a->found)
+    if (a->found) {
         a->facts = space.facts;
+        memcpy(a->lightrag, space.place.lightrag, sizeof a->lightrag);
+    }
     return RAG_OK;
 }
 
@@ -145,19 +163,12 @@ static rag_status define_work(const rag_call *call, struct pg_conn *conn, void *
 {
     struct asking *a = user;
     struct pg_vector_place place;
-    struct pg_params params;
     PG_TRY(describe_work(call, conn, a, err)); /* somebody else may have been first */
     if (a->found)
         return RAG_OK;
+    memset(&place, 0, sizeof place);
     PG_TRY(pg_vector_tables(call, conn, a->name, a->wanted, &place, err));
-    begin_params(&params, call, a->name);
-    pg_add_text(&params, a->wanted->model);
-    pg_add_int(&params, a->wanted->dimension);
-    pg_add_int(&params, a->wanted->metric);
-    pg_add_int(&params, a->wanted->element);
-    pg_add_text(&params, place.lightrag);
-    pg_add_text(&params, place.own);
-    return pg_run(conn, call->ctx, SQL_RECORD, &params, "defining a vector space", NULL, err);
+    return pg_space_record(call, conn, a->name, a->wanted, &place, err);
 }
 
 rag_status pg_vector_define(const rag_call *call, const char *name_space,
@@ -170,6 +181,7 @@ rag_status pg_vector_define(const rag_call *call, const char *name_space,
         PG_TRY(pg_write(call, define_work, &a, 0, NULL, err));
     if (!a.found)
         return RAG_OK;
+    PG_TRY(pg_vector_settle_model(call, name_space, a.lightrag, space, &a.facts, err));
     *existing = a.facts;
     return call->host->fail(err, RAG_E_CONFLICT, "vector space '%s' exists", name_space);
 }

@@ -88,11 +88,12 @@ static void add_scan(const struct building *b, int payload)
     if (b->table) {
         pg_text_add_text(b->t, "(SELECT convert_to(s.id, 'UTF8') AS key");
         add_columns(b, 0, payload, vectors, distance);
-        pg_text_printf(b->t,
-                       " FROM (SELECT * FROM %s t WHERE t.workspace = $1::text"
-                       " AND t.id COLLATE \"C\" >= $5::text AND convert_to(t.id, 'UTF8') > $3::bytea"
-                       " ORDER BY t.id COLLATE \"C\" LIMIT $4::int8) s) UNION ALL ",
-                       b->place->lightrag);
+        pg_text_printf(
+            b->t,
+            " FROM (SELECT * FROM %s t WHERE t.workspace = $1::text"
+            " AND t.id COLLATE \"C\" >= $5::text AND convert_to(t.id, 'UTF8') > $3::bytea"
+            " ORDER BY t.id COLLATE \"C\" LIMIT $4::int8) s) UNION ALL ",
+            b->place->lightrag);
     }
     pg_text_add_text(b->t, "(SELECT s.key");
     add_columns(b, 1, payload, vectors, distance);
@@ -108,8 +109,9 @@ static void add_scan(const struct building *b, int payload)
 static void add_put_lightrag(const struct building *b)
 {
     struct pg_text *t = b->t;
-    pg_text_printf(t, "INSERT INTO %s (workspace, id, ragstore_extra, ragstore_names,"
-                      " content_vector, create_time, update_time",
+    pg_text_printf(t,
+                   "INSERT INTO %s (workspace, id, ragstore_extra, ragstore_names,"
+                   " content_vector, create_time, update_time",
                    b->place->lightrag);
     for (size_t i = 0; i < b->table->column_count; i++)
         pg_text_printf(t, ", %s", b->table->columns[i].name);
@@ -228,8 +230,9 @@ static void add_best(const struct building *b, int own, enum search how)
     const int half = own ? b->place->own_half : b->place->lightrag_half;
     pg_text_add_text(t, " FROM (SELECT t.*, (");
     pg_text_fill(t, column_of(half), "t");
-    pg_text_printf(t, " %s $3::vector) + 0::float8 AS d FROM %s t WHERE t.workspace = $1::text",
-                   operator, own ? b->place->own : b->place->lightrag);
+    pg_text_printf(
+        t, " %s $3::vector) + 0::float8 AS d FROM %s t WHERE t.workspace = $1::text", operator,
+        own ? b->place->own : b->place->lightrag);
     pg_text_add_text(t, own ? " AND t.name = $2::text AND t.key" : " AND t.id");
     pg_text_printf(t, " <> ALL(ARRAY(SELECT z.%s FROM %s z WHERE z.workspace = $1::text",
                    own ? "key" : "id", own ? b->place->own : b->place->lightrag);
@@ -286,11 +289,11 @@ enum { STATEMENTS = 15 };
 static void add_all(const struct building *b, size_t at[STATEMENTS])
 {
     size_t n = 0;
-#define NEXT(call)                   \
-    do {                             \
-        at[n++] = b->t->len;         \
-        call;                        \
-        pg_text_add(b->t, "", 1);    \
+#define NEXT(call)                \
+    do {                          \
+        at[n++] = b->t->len;      \
+        call;                     \
+        pg_text_add(b->t, "", 1); \
     } while (0)
     for (int payload = 0; payload < 2; payload++) {
         NEXT(add_get(b, payload));

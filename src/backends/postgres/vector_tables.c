@@ -55,9 +55,15 @@ static const struct pg_column chunks[] = {
     { "file_path", "file_path", PG_TEXT, 0, "TEXT" },
 };
 
-#define LAYOUT(name, space, columns)                                                   \
-    { name, "vdb", space, 255, columns, sizeof(columns) / sizeof *(columns),           \
-      "TIMESTAMP(0) DEFAULT CURRENT_TIMESTAMP", NULL }
+#define LAYOUT(name, space, columns)            \
+    { name,                                     \
+      "vdb",                                    \
+      space,                                    \
+      255,                                      \
+      columns,                                  \
+      sizeof(columns) / sizeof *(columns),      \
+      "TIMESTAMP(0) DEFAULT CURRENT_TIMESTAMP", \
+      NULL }
 
 static const struct pg_table layouts[] = {
     LAYOUT("lightrag_vdb_entity", "entities", entities),
@@ -73,9 +79,8 @@ const struct pg_table *pg_vector_layout(const char *name)
     return NULL;
 }
 
-/* LightRAG's rule: the base, or with the model and the dimension behind it. "": too long a name. */
-static void name_lightrag(const struct pg_table *layout, const rag_vector_space *space,
-                          char out[PG_NAME_MAX + 1])
+void pg_vector_name(const struct pg_table *layout, const rag_vector_space *space,
+                    char out[PG_NAME_MAX + 1])
 {
     char model[RAG_MODEL_NAME_MAX];
     size_t n = 0;
@@ -89,9 +94,9 @@ static void name_lightrag(const struct pg_table *layout, const rag_vector_space 
         model[n++] = (char)(c < 0x80 && isalnum(c) ? tolower(c) : '_');
     }
     model[n] = 0;
-    const int len = blank ? snprintf(out, PG_NAME_MAX + 1, "%s", layout->name)
-                          : snprintf(out, PG_NAME_MAX + 1, "%s_%s_%ud", layout->name, model,
-                                     space->dimension);
+    const int len =
+        blank ? snprintf(out, PG_NAME_MAX + 1, "%s", layout->name)
+              : snprintf(out, PG_NAME_MAX + 1, "%s_%s_%ud", layout->name, model, space->dimension);
     if (len > PG_NAME_MAX)
         out[0] = 0;
 }
@@ -145,9 +150,8 @@ static rag_status ensure_extension(const struct pg_making *m, const char *name)
                              "postgresql-%d-pgvector; values, graph and documents work without",
                              name, PQserverVersion(m->conn->pg) / 10000);
     rag_error local = RAG_ERROR_INIT;
-    const rag_status status =
-        pg_command(m->conn, m->ctx, "CREATE EXTENSION IF NOT EXISTS vector", PG_RUNNING,
-                   "making the extension", &local);
+    const rag_status status = pg_command(m->conn, m->ctx, "CREATE EXTENSION IF NOT EXISTS vector",
+                                         PG_RUNNING, "making the extension", &local);
     if (status == RAG_E_DENIED)
         return m->host->fail(m->err, RAG_E_DENIED,
                              "vector space '%s': the role may not make the extension pgvector: a "
@@ -193,13 +197,15 @@ static rag_status make_vector_index(const struct pg_making *m, const struct pg_v
         return RAG_OK;
     if (o->index == PG_INDEX_IVFFLAT) {
         (void)snprintf(suffix, sizeof suffix, "ivfflat_%s", metric);
-        (void)snprintf(on, sizeof on, "USING ivfflat (content_vector %s_%s_ops) WITH (lists = %lld)",
-                       type, metric, (long long)o->lists);
+        (void)snprintf(on, sizeof on,
+                       "USING ivfflat (content_vector %s_%s_ops) WITH (lists = %lld)", type, metric,
+                       (long long)o->lists);
     } else {
         (void)snprintf(suffix, sizeof suffix, "%s_%s", half ? "hnsw_halfvec" : "hnsw", metric);
-        (void)snprintf(on, sizeof on,
-                       "USING hnsw (content_vector %s_%s_ops) WITH (m = %lld, ef_construction = %lld)",
-                       type, metric, (long long)o->hnsw_m, (long long)o->hnsw_ef);
+        (void)snprintf(
+            on, sizeof on,
+            "USING hnsw (content_vector %s_%s_ops) WITH (m = %lld, ef_construction = %lld)", type,
+            metric, (long long)o->hnsw_m, (long long)o->hnsw_ef);
     }
     return make_index(m, table, md5, suffix, on);
 }
@@ -264,7 +270,8 @@ static rag_status prepare_lightrag(const struct pg_making *m, const char *table,
         status = make_index(m, table, md5, suffix, on);
     }
     if (status == RAG_OK)
-        status = make_own_indexes(m, table, md5, half, "workspace", "(workspace, id COLLATE \"C\")");
+        status =
+            make_own_indexes(m, table, md5, half, "workspace", "(workspace, id COLLATE \"C\")");
     (void)snprintf(name, sizeof name, "'%s'::text", table);
     if (status == RAG_OK)
         status = count(m, table, md5, "'vdb'::text", name,
@@ -299,10 +306,10 @@ static rag_status lightrag_table(const rag_call *call, const struct pg_making *m
     const struct pg_server *s = call->self;
     const struct pg_table *layout = pg_vector_layout(name);
     struct state t;
-    place->lightrag[0] = 0;
     if (!layout || space->metric != RAG_METRIC_COSINE)
         return RAG_OK;
-    name_lightrag(layout, space, place->lightrag);
+    if (!place->lightrag[0])
+        pg_vector_name(layout, space, place->lightrag);
     if (!place->lightrag[0]) {
         call->host->log(call->ctx, RAG_LOG_WARNING,
                         "the name of the model is too long for a table of LightRAG's: the vectors "
@@ -375,7 +382,6 @@ rag_status pg_vector_tables(const rag_call *call, struct pg_conn *conn, const ch
                                 PG_VECTOR_DIMENSION_MAX, space->dimension);
     PG_TRY(pg_run(conn, call->ctx, PG_SQL_SCHEMA_LOCK, &none, "making tables", NULL, err));
     PG_TRY(ensure_extension(&m, name));
-    memset(place, 0, sizeof *place);
     place->metric = space->metric;
     PG_TRY(own_table(call, &m, space, place));
     return lightrag_table(call, &m, name, space, place);
