@@ -459,23 +459,24 @@ static void vector_25_search_agrees_for_1537_dimensions(struct env *e)
     search_agrees(e, 1537, 80, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT16);
 }
 
-static void vector_25_search_agrees_for_thousands_of_rows(struct env *e)
+static void search_thousands(struct env *e, rag_metric metric, rag_element element,
+                             uint32_t dimension)
 {
     struct random r = random_of(e);
-    enum { ROWS = 6000, DIM = 64, BATCH = 500 };
+    enum { ROWS = 6000, BATCH = 500 };
     struct world w = { .e = e,
                        .rows = ROWS,
-                       .dimension = DIM,
-                       .metric = RAG_METRIC_COSINE,
-                       .element = element_for(e, RAG_ELEMENT_FLOAT32) };
-    w.vectors = malloc(sizeof *w.vectors * ROWS * DIM);
+                       .dimension = dimension,
+                       .metric = metric,
+                       .element = element_for(e, element) };
+    w.vectors = malloc(sizeof *w.vectors * ROWS * dimension);
     rag_vector_item *items = calloc(BATCH, sizeof *items);
-    define_space(e, NS, DIM, w.metric, w.element);
+    define_space(e, NS, dimension, metric, element);
     for (size_t i = 0; i < ROWS; i += BATCH) {
         for (size_t j = 0; j < BATCH; j++) {
-            float *v = w.vectors + (i + j) * DIM;
+            float *v = w.vectors + (i + j) * dimension;
             draw(&w, &r, v);
-            items[j] = (rag_vector_item){ T(format_text("r%zu", i + j)), v, DIM, T("{}"), 0 };
+            items[j] = (rag_vector_item){ T(format_text("r%zu", i + j)), v, dimension, T("{}"), 0 };
         }
         OK(rag_vector_put_many(e->store, NULL, NS, items, BATCH, NULL, &e->err));
     }
@@ -488,6 +489,21 @@ static void vector_25_search_agrees_for_thousands_of_rows(struct env *e)
     check_searches(&w, &r);
     check_recall(&w);
     free(w.vectors);
+}
+
+static void vector_25_search_agrees_for_thousands_of_rows(struct env *e)
+{
+    search_thousands(e, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT32, 64);
+}
+
+static void vector_25_search_agrees_for_thousands_of_float16(struct env *e)
+{
+    search_thousands(e, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT16, 80);
+}
+
+static void vector_25_search_agrees_for_thousands_by_dot(struct env *e)
+{
+    search_thousands(e, RAG_METRIC_DOT, RAG_ELEMENT_FLOAT32, 64);
 }
 
 /* ---- after changes --------------------------------------------------------------------------------------- */
@@ -553,6 +569,8 @@ const struct conformance_case vector_search_cases[] = {
     CASE(vector, 25_search_agrees_for_three_dimensions),
     CASE_NEEDS(vector, 25_search_agrees_for_1537_dimensions, NEEDS_FLOAT16),
     CASE(vector, 25_search_agrees_for_thousands_of_rows),
+    CASE_NEEDS(vector, 25_search_agrees_for_thousands_of_float16, NEEDS_FLOAT16),
+    CASE_NEEDS(vector, 25_search_agrees_for_thousands_by_dot, NEEDS_DOT),
     CASE(vector, 25_deleted_rows_are_not_found),
     CASE(vector, 25_replaced_rows_are_found_in_their_new_place_only),
     CASE(vector, 25_rows_are_found_at_once),

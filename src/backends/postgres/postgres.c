@@ -501,7 +501,7 @@ static const rag_backend postgres_backend = {
     .class_names = class_names,
     .options = option_names,
     .required = required,
-    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_PENDING,
+    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_OPTIMIZE | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = pg_open,
@@ -513,6 +513,7 @@ static const rag_backend postgres_backend = {
     .begin = pg_begin,
     .commit = pg_commit,
     .abort = pg_abort,
+    .optimize = pg_vector_optimize,
     .kv = &pg_kv,
     .vector = &pg_vector,
     .graph = &pg_graph,

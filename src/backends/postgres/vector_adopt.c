@@ -95,8 +95,13 @@ rag_status pg_vector_adopt(const rag_call *call, rag_error *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct adopting a = { pg_vector_layout(names[i]) };
         PG_TRY(pg_read(call, find_work, &a, err));
-        if (a.layout)
-            PG_TRY(pg_write(call, adopt_work, &a, 0, NULL, err));
+        const rag_status status = a.layout ? pg_write(call, adopt_work, &a, 0, NULL, err) : RAG_OK;
+        if (status == RAG_E_DENIED) /* the other stores can do without */
+            call->host->log(call->ctx, RAG_LOG_WARNING,
+                            "vectors that LightRAG wrote are not to be seen: its tables belong to "
+                            "another role");
+        else if (status != RAG_OK)
+            return status;
     }
     return RAG_OK;
 }

@@ -219,3 +219,40 @@ rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_erro
     struct asking a = { .name = name_space };
     return pg_write(call, drop_work, &a, 1, NULL, err);
 }
+
+/* ---- statistics ------------------------------------------------------------------------------------ */
+
+static const char SQL_TABLES[] =
+    "SELECT DISTINCT t FROM (SELECT lightrag AS t FROM ragstore_space WHERE workspace = $1::text"
+    " UNION ALL SELECT own FROM ragstore_space WHERE workspace = $1::text) x"
+    " WHERE to_regclass(nullif(t, '')) IS NOT NULL ORDER BY t";
+
+static rag_status analyze_work(const rag_call *call, struct pg_conn *conn, void *user,
+                               rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    struct pg_params params = { 0 };
+    PGresult *result;
+    rag_status status = RAG_OK;
+    (void)user;
+    pg_add_text(&params, s->workspace);
+    PG_TRY(pg_run(conn, call->ctx, SQL_TABLES, &params, "looking for tables", &result, err));
+    for (int row = 0; row < PQntuples(result) && status == RAG_OK; row++) {
+        struct pg_text sql = { .host = call->host };
+        pg_text_add_text(&sql, "ANALYZE ");
+        pg_add_identifier(&sql, PQgetvalue(result, row, 0));
+        status = pg_text_check(&sql, err);
+        if (status == RAG_OK)
+            status = pg_command(conn, call->ctx, sql.data, PG_RUNNING, "counting a table", err);
+        pg_text_free(&sql);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* The planner takes the index of vectors when it knows how many rows there are. Autovacuum tells it a
+ * minute after they were written; this tells it at once. */
+rag_status pg_vector_optimize(const rag_call *call, rag_error *err)
+{
+    return pg_read(call, analyze_work, NULL, err);
+}
