@@ -3,7 +3,7 @@
 lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
 the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the
 graph; "vectors": {NAMESPACE: {"put": {ID: ROW}, "get": [ID], "find": TEXT}} writes, reads and searches vectors, whose
-texts are their content. Where the server is, POSTGRES_* say.
+texts are their content ("model": null: as older versions, in tables without a model in their name). Where the server is, POSTGRES_* say.
 """
 import asyncio
 import json
@@ -31,17 +31,17 @@ async def embed(texts, **_):
     return numpy.array([vector_of(text) for text in texts], dtype=numpy.float32)
 
 
-def vector_storage(namespace, workspace):
+def vector_storage(namespace, workspace, model):
     config = {"embedding_batch_num": 10, "vector_storage": "PGVectorStorage", "working_dir": ".",
               "vector_db_storage_cls_kwargs": {"cosine_better_than_threshold": 0.2}}
     return PGVectorStorage(namespace=namespace, workspace=workspace, meta_fields=META[namespace], global_config=config,
-                           embedding_func=EmbeddingFunc(4, embed, model_name="test-model"))
+                           embedding_func=EmbeddingFunc(4, embed, model_name=model))
 
 
-async def run_vectors(workspace, wanted):
+async def run_vectors(workspace, wanted, model):
     answers = {}
     for namespace, work in wanted.items():
-        store = vector_storage(namespace, workspace)
+        store = vector_storage(namespace, workspace, model)
         await store.initialize()
         await store.upsert(work.get("put", {}))
         await store.index_done_callback()
@@ -80,7 +80,7 @@ async def run(workspace, wanted):
     for namespace, keys in wanted.get("get", {}).items():
         answers[namespace] = {key: await stores[namespace].get_by_id(key) for key in keys}
     if "vectors" in wanted:
-        answers["vectors"] = await run_vectors(workspace, wanted["vectors"])
+        answers["vectors"] = await run_vectors(workspace, wanted["vectors"], wanted.get("model", "test-model"))
     if "graph" in wanted:
         stores["graph"] = storage("chunk_entity_relation", workspace)
         await stores["graph"].initialize()

@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -389,6 +392,126 @@ static void five_workers_of_two_handles_lose_nothing(void **state)
     rag_store_close(stores[1]);
 }
 
+/* ---- vectors ---------------------------------------------------------------------------------------- */
+
+enum { DIMENSION = 32, ROWS = 3000, TOP = 20 };
+
+/* A case of these runs where pgvector is to be had; elsewhere it is skipped, and said to be. */
+static void need_pgvector(PGconn *pg)
+{
+    if (run_sql(pg, "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"))
+        return;
+    PQfinish(pg);
+    print_message("this server has no pgvector\n");
+    skip();
+}
+
+static void define(rag_store *store)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    space.dimension = DIMENSION;
+    ok(rag_vector_define(store, NULL, "entities", &space, &err), &err);
+}
+
+static void defer(rag_store *store, const char *id)
+{
+    rag_error err = RAG_ERROR_INIT;
+    const rag_pending_item item = { rag_text(id), rag_text("{}"), rag_text("text"), 0 };
+    ok(rag_vector_defer_many(store, NULL, "entities", &item, 1, NULL, &err), &err);
+}
+
+static size_t waiting(rag_store *store)
+{
+    rag_error err = RAG_ERROR_INIT;
+    rag_result *rows = NULL;
+    ok(rag_vector_pending(store, NULL, "entities", rag_text(""), 0, &rows, &err), &err);
+    const size_t count = rag_result_count(rows);
+    rag_result_free(rows);
+    return count;
+}
+
+static void pending_rows_follow_the_session_of_their_owner(void **state)
+{
+    (void)state;
+    PGconn *other = session();
+    need_pgvector(other);
+    rag_store *stores[2] = { open_with("&workspace=pending"), open_with("&workspace=pending") };
+    define(stores[0]);
+    defer(stores[0], "a");
+    assert_int_equal(waiting(stores[0]), 1);
+    assert_int_equal(waiting(stores[1]), 0);
+    end_sessions(other); /* as when the process dies */
+    assert_int_equal(waiting(stores[1]), 1);
+    assert_int_equal(waiting(stores[0]), 1);
+    defer(stores[0], "b"); /* alive after all */
+    assert_int_equal(waiting(stores[1]), 0);
+    assert_int_equal(waiting(stores[0]), 2);
+    rag_store_close(stores[0]);
+    assert_int_equal(waiting(stores[1]), 2);
+    PQfinish(other);
+    rag_store_close(stores[1]);
+}
+
+/* Rows around a direction: the first element of each is `side`. */
+static void fill(rag_store *store, float side, unsigned seed)
+{
+    static float vectors[ROWS][DIMENSION];
+    static char ids[ROWS][16];
+    static rag_vector_item items[ROWS];
+    rag_error err = RAG_ERROR_INIT;
+    for (size_t i = 0; i < ROWS; i++) {
+        (void)snprintf(ids[i], sizeof ids[i], "%zu", i);
+        for (size_t j = 0; j < DIMENSION; j++)
+            vectors[i][j] = (float)(rand_r(&seed) % 1000) / 1000.0f - 0.5f;
+        vectors[i][0] = side;
+        items[i] = (rag_vector_item){ rag_text(ids[i]), vectors[i], DIMENSION, rag_text("{}"), 0 };
+    }
+    define(store);
+    ok(rag_vector_put_many(store, NULL, "entities", items, ROWS, NULL, &err), &err);
+}
+
+static size_t in_common(const rag_result *a, const rag_result *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < rag_result_count(a); i++)
+        for (size_t j = 0; j < rag_result_count(b); j++) {
+            const rag_slice x = rag_result_row(a, i)->key, y = rag_result_row(b, j)->key;
+            count += x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+        }
+    return count;
+}
+
+/* Both workspaces are in one table and one index; all rows of the first are nearer to the query. */
+static void an_index_gives_the_rows_of_the_workspace(void **state)
+{
+    (void)state;
+    static float query[DIMENSION] = { 1 };
+    PGconn *other = session();
+    need_pgvector(other);
+    rag_error err = RAG_ERROR_INIT;
+    rag_result *found = NULL, *best = NULL;
+    rag_vector_query q = RAG_VECTOR_QUERY_INIT;
+    rag_store *near = open_with("&workspace=near"), *far = open_with("&workspace=far");
+    fill(near, 5.0f, 1);
+    fill(far, -5.0f, 2);
+    ok(rag_store_optimize(far, NULL, &err), &err);
+    q.vector = query;
+    q.dimension = DIMENSION;
+    q.top_k = TOP;
+    ok(rag_vector_search(far, NULL, "entities", &q, &found, &err), &err);
+    q.exact = 1;
+    ok(rag_vector_search(far, NULL, "entities", &q, &best, &err), &err);
+    assert_int_equal(rag_result_count(found), TOP);
+    assert_int_equal(rag_result_flags(found) & RAG_RESULT_EXHAUSTED, 0);
+    assert_true(in_common(found, best) >= TOP - 1);
+    rag_result_free(found);
+    rag_result_free(best);
+    rag_store_close(near);
+    rag_store_close(far);
+    PQfinish(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +525,8 @@ int main(void)
         cmocka_unit_test(a_transaction_is_one_over_all_stores),
         cmocka_unit_test(a_slot_that_is_cancelled_undoes_itself_alone),
         cmocka_unit_test(five_workers_of_two_handles_lose_nothing),
+        cmocka_unit_test(pending_rows_follow_the_session_of_their_owner),
+        cmocka_unit_test(an_index_gives_the_rows_of_the_workspace),
     };
     if (!postgres_url("faults", server, sizeof server))
         return 1;

@@ -199,6 +199,16 @@ def test_we_find_lightrags_vectors(lightrag17, ours17, database17):
     assert database17.sql(counted) == "2"
 
 
+def test_vectors_of_a_table_without_a_model_move_to_that_of_the_model(lightrag17, ours17, database17):
+    lightrag17(vectors={"entities": {"put": {"ent-1": ENTITY}}}, model=None)
+    assert ours17("get", "vector:entities", "ent-1") == [ENTITY]
+    ours17("put", "vector:entities", "ent-2", ENTITY)
+    assert ours17("get", "vector:entities", "ent-1", "ent-2") == [ENTITY, ENTITY]
+    assert database17.sql("SELECT count(*) FROM lightrag_vdb_entity_test_model_4d") == "2"
+    seen = lightrag17(vectors={"entities": {"get": ["ent-1", "ent-2"]}})["vectors"]["entities"]["get"]
+    assert all(row["entity_name"] == "Alice" for row in seen.values())
+
+
 def test_without_pgvector_vectors_are_refused_and_the_rest_works(database15):
     refused = run_ours(database15, "put", "vector:entities", "ent-1", ENTITY)
     assert refused.returncode == 1

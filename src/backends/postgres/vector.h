@@ -77,10 +77,17 @@ void pg_vector_name(const struct pg_table *layout, const rag_vector_space *space
 
 /* vector_adopt.c: spaces that LightRAG filled get their record, for callers that write. */
 rag_status pg_vector_adopt(const rag_call *call, rag_error *err);
-/* The model of a space of that kind, which becomes known when it is defined: in *facts. */
+/* The model of a space of that kind, which becomes known when it is defined; or, when it is another
+ * one, what is known of it, in *facts. */
 rag_status pg_vector_settle_model(const rag_call *call, const char *name, const char *table,
                                   const rag_vector_space *wanted, rag_vector_space *facts,
                                   rag_error *err);
+
+/* Rows of this workspace in LightRAG's table without a model: they would be a space again. */
+rag_status pg_vector_clear_old(const rag_call *call, struct pg_conn *conn, const char *name,
+                               rag_error *err);
+/* current_setting('ragstore.workspace') until the transaction ends, for statements made on the spot. */
+rag_status pg_vector_name_workspace(const rag_call *call, struct pg_conn *conn, rag_error *err);
 
 /* vector_statements.c: made once for each place. */
 rag_status pg_vector_statements_of(struct pg_server *s, const struct pg_vector_place *place,

@@ -25,7 +25,8 @@ static const char SQL_CANDIDATES[] =
     " AND query_to_xml(format('SELECT 1 FROM %I WHERE workspace = %L LIMIT 1', c.relname,"
     " $1::text), false, true, '')::text <> ''"
     " ORDER BY c.relname = $2::text, c.relname";
-static const char SQL_MODEL[] = "UPDATE ragstore_space SET model = $3::text"
+static const char SQL_MODEL[] = "UPDATE ragstore_space SET model = $3::text,"
+                                " lightrag = coalesce(nullif($4::text, ''), lightrag)"
                                 " WHERE workspace = $1::text AND name = $2::text AND model = ''";
 
 static rag_status candidates(const rag_call *call, struct pg_conn *conn,
@@ -109,18 +110,61 @@ rag_status pg_vector_adopt(const rag_call *call, rag_error *err)
 /* ---- the model of an adopted space ----------------------------------------------------------------- */
 
 struct naming {
-    const char *name, *model;
+    const char *name;
+    const rag_vector_space *wanted;
 };
 
-static rag_status name_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+static rag_status set_model(const rag_call *call, struct pg_conn *conn, const struct naming *n,
+                            const char *table, rag_error *err)
 {
     const struct pg_server *s = call->self;
-    const struct naming *n = user;
     struct pg_params params = { 0 };
     pg_add_text(&params, s->workspace);
     pg_add_text(&params, n->name);
-    pg_add_text(&params, n->model);
+    pg_add_text(&params, n->wanted->model);
+    pg_add_text(&params, table);
     return pg_run(conn, call->ctx, SQL_MODEL, &params, "naming the model of a space", NULL, err);
+}
+
+static rag_status name_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+{
+    return set_model(call, conn, user, "", err);
+}
+
+/* All columns of a table of LightRAG's, as ours have them. */
+static void add_columns(struct pg_text *sql, const struct pg_table *layout)
+{
+    pg_text_add_text(sql, "workspace, id, content_vector, create_time, update_time,"
+                          " ragstore_extra, ragstore_names");
+    for (size_t i = 0; i < layout->column_count; i++)
+        pg_text_printf(sql, ", %s", layout->columns[i].name);
+}
+
+/* The rows of this workspace from the table without a model into that of the model, as LightRAG does
+ * when it is started with one; the old ones stay. */
+static rag_status move_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+{
+    const struct naming *n = user;
+    const struct pg_table *layout = pg_vector_layout(n->name);
+    const struct pg_making m = { call->host, conn, call->ctx, err };
+    struct pg_vector_place place;
+    struct pg_text sql = { .host = call->host };
+    memset(&place, 0, sizeof place);
+    PG_TRY(pg_vector_tables(call, conn, n->name, n->wanted, &place, err));
+    if (!place.lightrag[0])
+        return RAG_OK; /* it stays where it is */
+    PG_TRY(pg_vector_name_workspace(call, conn, err));
+    pg_text_printf(&sql, "INSERT INTO %s (", place.lightrag);
+    add_columns(&sql, layout);
+    pg_text_add_text(&sql, ") SELECT ");
+    add_columns(&sql, layout);
+    pg_text_printf(&sql,
+                   " FROM %s WHERE workspace = current_setting('ragstore.workspace')"
+                   " ON CONFLICT (workspace, id) DO NOTHING",
+                   layout->name);
+    const rag_status status = pg_schema_run_text(&m, &sql);
+    pg_text_free(&sql);
+    return status == RAG_OK ? set_model(call, conn, n, place.lightrag, err) : status;
 }
 
 rag_status pg_vector_settle_model(const rag_call *call, const char *name, const char *table,
@@ -128,17 +172,57 @@ rag_status pg_vector_settle_model(const rag_call *call, const char *name, const 
                                   rag_error *err)
 {
     const struct pg_table *layout = pg_vector_layout(name);
+    struct naming n = { name, wanted };
     char expected[PG_NAME_MAX + 1];
-    if (facts->model[0] || !wanted->model[0] || !layout || !table[0] ||
-        strcmp(table, layout->name) == 0)
+    if (facts->model[0] || !wanted->model[0] || !layout || !table[0])
         return RAG_OK;
     pg_vector_name(layout, wanted, expected);
-    if (strcmp(expected, table) == 0) {
-        struct naming n = { name, wanted->model };
+    const int same_facts = facts->dimension == wanted->dimension &&
+                           facts->metric == wanted->metric && facts->element == wanted->element;
+    if (strcmp(table, layout->name) == 0) {
+        if (same_facts && expected[0])
+            PG_TRY(pg_write(call, move_work, &n, 0, NULL, err));
+    } else if (strcmp(expected, table) == 0) {
         PG_TRY(pg_write(call, name_work, &n, 0, NULL, err));
-        memcpy(facts->model, wanted->model, sizeof facts->model);
     } else { /* another one: what its name became in the table's says which */
         (void)snprintf(facts->model, sizeof facts->model, "%s", table + strlen(layout->name) + 1);
     }
     return RAG_OK;
+}
+
+/* ---- dropping -------------------------------------------------------------------------------------- */
+
+static const char SQL_WORKSPACE[] = "SELECT set_config('ragstore.workspace', $1::text, true)";
+static const char SQL_THERE[] = "SELECT 1 WHERE to_regclass($1::text) IS NOT NULL";
+
+rag_status pg_vector_name_workspace(const rag_call *call, struct pg_conn *conn, rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    struct pg_params params = { 0 };
+    pg_add_text(&params, s->workspace);
+    return pg_run(conn, call->ctx, SQL_WORKSPACE, &params, "naming the workspace", NULL, err);
+}
+
+rag_status pg_vector_clear_old(const rag_call *call, struct pg_conn *conn, const char *name,
+                               rag_error *err)
+{
+    const struct pg_table *layout = pg_vector_layout(name);
+    struct pg_params params = { 0 };
+    PGresult *result;
+    if (!layout)
+        return RAG_OK;
+    pg_add_text(&params, layout->name);
+    PG_TRY(pg_run(conn, call->ctx, SQL_THERE, &params, "looking for a table", &result, err));
+    const int there = PQntuples(result) > 0;
+    PQclear(result);
+    if (!there)
+        return RAG_OK;
+    PG_TRY(pg_vector_name_workspace(call, conn, err));
+    const struct pg_making m = { call->host, conn, call->ctx, err };
+    struct pg_text sql = { .host = call->host };
+    pg_text_printf(&sql, "DELETE FROM %s WHERE workspace = current_setting('ragstore.workspace')",
+                   layout->name);
+    const rag_status status = pg_schema_run_text(&m, &sql);
+    pg_text_free(&sql);
+    return status;
 }

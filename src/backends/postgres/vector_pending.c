@@ -18,7 +18,7 @@
 #include "net/deadline.h"
 #include "vector.h"
 
-enum { CLOSE_MS = 3000 };
+enum { CLOSE_MS = 3000, BATCH_BYTES = 32 * 1024 * 1024 };
 
 #define LOCK_CLASS "1919510390" /* the first half of the advisory lock; the owner is the second */
 #define OF "q.workspace = $1::text AND q.name = $2::text"
@@ -184,7 +184,32 @@ struct deferring {
 
 enum { KEYS, VALUES, CONTENTS, CREATED, NAMES, COLUMNS = NAMES + PG_NAMES };
 
-static rag_status add_rows(const rag_call *call, const struct deferring *d,
+static size_t bytes_of(const struct pg_array columns[COLUMNS])
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < COLUMNS; i++)
+        bytes += columns[i].bytes.len;
+    return bytes;
+}
+
+static rag_status send_rows(const rag_call *call, struct pg_conn *conn, const struct deferring *d,
+                            struct pg_array columns[COLUMNS], rag_error *err)
+{
+    struct pg_params params;
+    if (!columns[KEYS].count)
+        return RAG_OK;
+    begin_params(&params, call, d->name);
+    pg_add_int(&params, d->owner);
+    for (size_t i = 0; i < COLUMNS; i++)
+        pg_add_array(&params, &columns[i]);
+    const rag_status status =
+        pg_run(conn, call->ctx, SQL_DEFER, &params, "deferring rows", NULL, err);
+    for (size_t i = 0; i < COLUMNS; i++)
+        pg_array_clear(&columns[i]);
+    return status;
+}
+
+static rag_status put_rows(const rag_call *call, struct pg_conn *conn, const struct deferring *d,
                            struct pg_array columns[COLUMNS], rag_error *err)
 {
     const rag_slice null = { NULL, 0 };
@@ -194,7 +219,7 @@ static rag_status add_rows(const rag_call *call, const struct deferring *d,
     rag_status status = RAG_OK;
     for (size_t i = 0; i < d->n && status == RAG_OK; i++) {
         const rag_pending_item *item = d->items ? &d->items[i] : NULL;
-        int64_t created = item && item->created_at ? item->created_at : now;
+        const int64_t created = item && item->created_at ? item->created_at : now;
         if (item)
             status = pg_names_of(call->host, NULL, item->value, &names, err);
         pg_array_add(&columns[KEYS], item ? item->id : d->ids[i]);
@@ -202,9 +227,11 @@ static rag_status add_rows(const rag_call *call, const struct deferring *d,
         pg_array_add(&columns[CONTENTS], item ? item->content : null);
         pg_array_add_int(&columns[CREATED], created == RAG_TIME_UNKNOWN ? 0 : created);
         pg_names_add(&names, &columns[NAMES]);
+        if (status == RAG_OK && bytes_of(columns) > BATCH_BYTES)
+            status = send_rows(call, conn, d, columns, err);
     }
     pg_names_free(&names);
-    return status;
+    return status == RAG_OK ? send_rows(call, conn, d, columns, err) : status;
 }
 
 static rag_status defer_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
@@ -213,7 +240,6 @@ static rag_status defer_work(const rag_call *call, struct pg_conn *conn, void *u
                                              PG_OID_BYTEA, PG_OID_BYTEA, PG_OID_BYTEA };
     const struct deferring *d = user;
     struct pg_space space;
-    struct pg_params params;
     struct pg_array columns[COLUMNS];
     int found;
     PG_TRY(pg_space_find(call, conn, d->name, &space, &found, err));
@@ -221,13 +247,7 @@ static rag_status defer_work(const rag_call *call, struct pg_conn *conn, void *u
         return d->items ? pg_space_missing(call, d->name, err) : RAG_OK;
     for (size_t i = 0; i < COLUMNS; i++)
         pg_array_begin(&columns[i], call->host, types[i]);
-    rag_status status = add_rows(call, d, columns, err);
-    begin_params(&params, call, d->name);
-    pg_add_int(&params, d->owner);
-    for (size_t i = 0; i < COLUMNS; i++)
-        pg_add_array(&params, &columns[i]);
-    if (status == RAG_OK)
-        status = pg_run(conn, call->ctx, SQL_DEFER, &params, "deferring rows", NULL, err);
+    const rag_status status = put_rows(call, conn, d, columns, err);
     for (size_t i = 0; i < COLUMNS; i++)
         pg_array_free(&columns[i]);
     return status;

@@ -210,6 +210,7 @@ static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *us
     PG_TRY(pg_space_find(call, conn, a->name, &space, &found, err));
     if (!found)
         return RAG_OK;
+    PG_TRY(pg_vector_clear_old(call, conn, a->name, err));
     begin_params(&params, call, a->name);
     return pg_run(conn, call->ctx, space.sql->clear, &params, "dropping a vector space", NULL, err);
 }
