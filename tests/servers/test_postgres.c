@@ -504,7 +504,7 @@ static void an_index_gives_the_rows_of_the_workspace(void **state)
     ok(rag_vector_search(far, NULL, "entities", &q, &best, &err), &err);
     assert_int_equal(rag_result_count(found), TOP);
     assert_int_equal(rag_result_flags(found) & RAG_RESULT_EXHAUSTED, 0);
-    assert_true(in_common(found, best) >= TOP - 1);
+    assert_in_range(in_common(found, best), TOP - 1, TOP);
     rag_result_free(found);
     rag_result_free(best);
     rag_store_close(near);

@@ -41,6 +41,7 @@ struct pg_space {
     uint32_t vector_type, halfvec_type; /* OIDs */
     int waiting;                        /* rows are pending */
     int iterates;                       /* pgvector 0.8 or newer */
+    uint64_t table_rows;                /* about so many, of all workspaces; 0: not known */
     const struct pg_vector_statements *sql;
 };
 

@@ -21,6 +21,9 @@
 
 enum {
     EXACT_ROWS = 1000, /* up to here the index gains nothing */
+    SHARED_EXACT_ROWS = 20000,
+    SHARED_TIMES = 8, /* rows for each one asked for, from an index that is mostly others' */
+    SHARED_MORE = 200,
     NEAR_TOP_MAX = 1000,
     EF_LEAST = 120,
     EF_MOST = 1000, /* pgvector's */
@@ -134,6 +137,21 @@ static rag_status ask(const rag_call *call, struct pg_conn *conn, const struct s
     return pg_run(conn, call->ctx, sql, &params, "searching", out, err);
 }
 
+/* How many rows the index is asked for; 0: it is not to be used. An index over the rows of several
+ * workspaces comes to ours by way of theirs and gives the first ones it meets, not the best, when
+ * theirs are nearer: a smaller part of a table is compared row by row, or, when it is large, more rows
+ * are asked for and ordered again. */
+static size_t rows_by_index(const struct pg_space *space, const rag_vector_query *q, uint64_t rows)
+{
+    const size_t most = q->top_k + 1;
+    const int half = space->place.own_half || space->place.lightrag_half;
+    if (q->exact || rows <= EXACT_ROWS || most > NEAR_TOP_MAX || most * 4 >= rows)
+        return 0;
+    if (space->table_rows / 10 * 9 > rows)
+        return rows <= SHARED_EXACT_ROWS ? 0 : most * SHARED_TIMES + SHARED_MORE;
+    return most + (half ? most / 4 + HALF_SPARE : 0);
+}
+
 static rag_status ask_main(const rag_call *call, struct pg_conn *conn, const struct searching *w,
                            const struct pg_space *space, struct answers *a, rag_error *err)
 {
@@ -144,10 +162,9 @@ static rag_status ask_main(const rag_call *call, struct pg_conn *conn, const str
     rag_status status = encode_query(call, space, w->query, &query, err);
     if (status == RAG_OK)
         status = pg_space_rows(call, conn, w->name, &rows, err);
-    int near = !w->query->exact && rows > EXACT_ROWS && most <= NEAR_TOP_MAX && most * 4 < rows;
+    a->asked = status == RAG_OK ? rows_by_index(space, w->query, rows) : 0;
+    int near = a->asked > 0;
     if (status == RAG_OK && near) {
-        const int half = space->place.own_half || space->place.lightrag_half;
-        a->asked = most + (half ? most / 4 + HALF_SPARE : 0);
         status = set_effort(call, conn, space, a->asked, err);
         if (status == RAG_OK)
             status = ask(call, conn, w, &query, space->sql->near[payload], a->asked, &a->main, err);

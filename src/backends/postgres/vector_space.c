@@ -19,7 +19,9 @@ static const char SQL_FIND[] =
     " EXISTS (SELECT 1 FROM ragstore_pending p WHERE p.workspace = $1::text"
     " AND p.name = $2::text)::int::int8,"
     " coalesce((SELECT (string_to_array(e.extversion, '.')::int[] >= ARRAY[0, 8])::int::int8"
-    " FROM pg_extension e WHERE e.extname = 'vector'), 0)"
+    " FROM pg_extension e WHERE e.extname = 'vector'), 0),"
+    " coalesce((SELECT greatest(c.reltuples, 0)::int8 FROM pg_class c WHERE c.oid ="
+    " to_regclass(coalesce(nullif(s.lightrag, ''), s.own))::oid), 0)"
     " FROM ragstore_space s WHERE s.workspace = $1::text AND s.name = $2::text";
 static const char SQL_RECORD[] =
     "INSERT INTO ragstore_space (workspace, name, model, dimension, metric, element, lightrag, own)"
@@ -73,6 +75,7 @@ static rag_status read_space(const rag_call *call, const PGresult *r, const char
     out->table = out->place.lightrag[0] ? pg_vector_layout(name) : NULL;
     out->waiting = pg_int(r, 0, 10) != 0;
     out->iterates = pg_int(r, 0, 11) != 0;
+    out->table_rows = (uint64_t)pg_int(r, 0, 12);
     return pg_vector_statements_of(call->self, &out->place, out->table, &out->sql, err);
 }
 
