@@ -108,7 +108,8 @@ static rag_status set_effort(const rag_call *call, struct pg_conn *conn,
     char sql[256];
     const size_t twice = rows * 2 < EF_LEAST ? EF_LEAST : rows * 2;
     const int ef = twice > EF_MOST ? EF_MOST : (int)twice;
-    const int64_t probes = s->vector_options.lists / 4 + 1;
+    const int64_t probes =
+        s->vector_options.lists / 2 + 1; /* made over an empty table: its lists are poor */
     if (conn->vector_effort == ef && !call->txn)
         return RAG_OK;
     (void)snprintf(sql, sizeof sql, "SET hnsw.ef_search = %d; SET ivfflat.probes = %lld%s", ef,

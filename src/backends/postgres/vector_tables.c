@@ -196,6 +196,8 @@ static rag_status make_vector_index(const struct pg_making *m, const struct pg_v
     if (o->index == PG_INDEX_NONE || space->dimension > (half ? HNSW_HALF_MAX : HNSW_VECTOR_MAX))
         return RAG_OK;
     if (o->index == PG_INDEX_IVFFLAT) {
+        if (space->dimension < 2) /* it refuses these */
+            return RAG_OK;
         (void)snprintf(suffix, sizeof suffix, "ivfflat_%s", metric);
         (void)snprintf(on, sizeof on,
                        "USING ivfflat (content_vector %s_%s_ops) WITH (lists = %lld)", type, metric,
