@@ -87,7 +87,7 @@ struct env {
     const struct conformance_backend *backend;
     struct place place;
     rag_store *store;
-    rag_error err;
+    rag_error err, before;                /* of the last call that failed; err before this call */
     unsigned seed;                        /* of random tests; RAGSTORE_TEST_SEED sets it */
     rag_result *results[ENV_RESULTS_MAX]; /* freed after the case */
     size_t result_count;
@@ -127,11 +127,12 @@ void fail_at(const char *file, int line, const char *format, ...)
             FAIL(__VA_ARGS__); \
     } while (0)
 
-/* The call must succeed; it is given &e->err. */
-#define OK(call) expect_status(e, (call), RAG_OK, #call, __FILE__, __LINE__)
+/* The call must succeed, and leave the error alone; it is given &e->err. */
+#define OK(call) (remember_error(e), expect_status(e, (call), RAG_OK, #call, __FILE__, __LINE__))
 /* The call must fail like this, and fill the error: status, a message of one line. */
 #define REFUSED(status, call) expect_status(e, (call), status, #call, __FILE__, __LINE__)
 
+void remember_error(struct env *e);
 void expect_status(const struct env *e, rag_status got, rag_status wanted, const char *call,
                    const char *file, int line);
 

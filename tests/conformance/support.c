@@ -20,14 +20,22 @@ void fail_at(const char *file, int line, const char *format, ...)
     abort(); /* not reached: _fail() leaves the case */
 }
 
+void remember_error(struct env *e)
+{
+    e->before = e->err;
+}
+
 void expect_status(const struct env *e, rag_status got, rag_status wanted, const char *call,
                    const char *file, int line)
 {
     if (got != wanted)
         fail_at(file, line, "%.100s: %s, not %s: %s", call, rag_status_text(got),
                 rag_status_text(wanted), got == RAG_OK ? "" : e->err.message);
-    if (wanted == RAG_OK)
+    if (wanted == RAG_OK) {
+        if (memcmp(&e->err, &e->before, sizeof e->err) != 0)
+            fail_at(file, line, "%.100s: a success that fills the error: %s", call, e->err.message);
         return;
+    }
     if (e->err.status != wanted)
         fail_at(file, line, "%.100s: the error says %s", call, rag_status_text(e->err.status));
     if (!e->err.message[0] || strchr(e->err.message, '\n'))

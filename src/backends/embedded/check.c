@@ -166,10 +166,15 @@ rag_status check_each_space(struct check_run *run, check_space_fn one, rag_error
         (void)sqlite3_reset(stmt);
         if (!found)
             return RAG_OK;
-        const rag_status status = space_load(run->conn, name, &space, err);
+        rag_error why = RAG_ERROR_INIT;
+        const rag_status status = space_load(run->conn, name, &space, &why);
         if (status == RAG_E_CORRUPT) /* "vector.space" tells */
             continue;
-        RAG_TRY(status);
+        if (status != RAG_OK) {
+            if (err)
+                *err = why;
+            return status;
+        }
         RAG_TRY(one(run, &space, err));
     }
 }

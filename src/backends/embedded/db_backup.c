@@ -170,17 +170,20 @@ static rag_status copy_file(const rag_context *ctx, const char *source, const ch
                             rag_error *err)
 {
     int from = -1, to = -1;
-    rag_status status = os_open(source, O_RDONLY, &from, err);
+    rag_error why = RAG_ERROR_INIT;
+    rag_status status = os_open(source, O_RDONLY, &from, &why);
     if (status == RAG_E_NOT_FOUND)
         return RAG_OK; /* replaced by another one since */
     if (status == RAG_OK)
-        status = os_open(path, O_WRONLY | O_CREAT | O_EXCL, &to, err);
+        status = os_open(path, O_WRONLY | O_CREAT | O_EXCL, &to, &why);
     if (status == RAG_OK)
-        status = copy_bytes(ctx, from, to, source, path, err);
+        status = copy_bytes(ctx, from, to, source, path, &why);
     if (status == RAG_OK)
-        status = os_fsync(to, path, err);
+        status = os_fsync(to, path, &why);
     os_close(from);
     os_close(to);
+    if (status != RAG_OK && err)
+        *err = why;
     return status;
 }
 

@@ -630,15 +630,16 @@ static rag_status maintain(const rag_call *call, struct upkeep upkeep, rag_error
     struct db *db = NULL;
     sqlite3_int64 id = 0;
     int changed = 0;
+    rag_error why = RAG_ERROR_INIT;
     if (!plan)
         return rag_fail_memory(err);
     rag_status status;
     do {
-        status = plan_next(call, &id, upkeep, plan, &db, err);
+        status = plan_next(call, &id, upkeep, plan, &db, &why);
         if (status == RAG_OK && plan->build)
-            status = build_unless_extreme(call, db, plan, err);
+            status = build_unless_extreme(call, db, plan, &why);
         else if (status == RAG_OK && plan->forget)
-            status = forget(call, plan, err);
+            status = forget(call, plan, &why);
         changed |= plan->build || plan->forget;
         if (status == RAG_E_CONFLICT) /* somebody else did it */
             status = RAG_OK;
@@ -646,6 +647,8 @@ static rag_status maintain(const rag_call *call, struct upkeep upkeep, rag_error
     if (changed && !db_is_bulk(db))
         vector_index_remove_garbage(call);
     rag_free(plan);
+    if (status != RAG_OK && err)
+        *err = why;
     return status;
 }
 

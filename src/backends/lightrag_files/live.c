@@ -50,9 +50,13 @@ static rag_status look_into(struct live *l, rag_error *err)
         RAG_TRY(os_make_directories(l->directory, err));
     else if (os_calls.stat(l->directory, &st) != 0)
         return rag_fail_errno(err, errno, "open %s", l->directory);
-    const rag_status status = lightrag_files_find(l->directory, &files, err);
-    if (status != RAG_OK && (existing || status != RAG_E_NOT_FOUND))
+    rag_error why = RAG_ERROR_INIT;
+    const rag_status status = lightrag_files_find(l->directory, &files, &why);
+    if (status != RAG_OK && (existing || status != RAG_E_NOT_FOUND)) {
+        if (err)
+            *err = why;
         return status;
+    }
     for (size_t i = 0; i < files.count; i++)
         if (files.items[i].kind == LIGHTRAG_FILE_GRAPH)
             graph = files.items[i].name_space;

@@ -445,10 +445,15 @@ rag_status pg_database_ensure(const rag_host *host, const struct pg_address *add
                               const rag_context *ctx, rag_error *err)
 {
     struct pg_conn *conn;
-    rag_status status = pg_connect(host, address, "postgres", ctx, &conn, err);
+    rag_error why = RAG_ERROR_INIT;
+    rag_status status = pg_connect(host, address, "postgres", ctx, &conn, &why);
     if (status == RAG_E_NOT_FOUND)
-        status = pg_connect(host, address, "template1", ctx, &conn, err);
-    PG_TRY(status);
+        status = pg_connect(host, address, "template1", ctx, &conn, &why);
+    if (status != RAG_OK) {
+        if (err)
+            *err = why;
+        return status;
+    }
     status = create_database(host, conn, address->database, ctx, err);
     pg_disconnect(conn);
     return status;

@@ -96,13 +96,17 @@ rag_status pg_vector_adopt(const rag_call *call, rag_error *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct adopting a = { pg_vector_layout(names[i]) };
         PG_TRY(pg_read(call, find_work, &a, err));
-        const rag_status status = a.layout ? pg_write(call, adopt_work, &a, 0, NULL, err) : RAG_OK;
-        if (status == RAG_E_DENIED) /* the other stores can do without */
+        rag_error why = RAG_ERROR_INIT;
+        const rag_status status = a.layout ? pg_write(call, adopt_work, &a, 0, NULL, &why) : RAG_OK;
+        if (status == RAG_E_DENIED) { /* the other stores can do without */
             call->host->log(call->ctx, RAG_LOG_WARNING,
                             "vectors that LightRAG wrote are not to be seen: its tables belong to "
                             "another role");
-        else if (status != RAG_OK)
+        } else if (status != RAG_OK) {
+            if (err)
+                *err = why;
             return status;
+        }
     }
     return RAG_OK;
 }
