@@ -5,7 +5,8 @@
 
   open       a new process: from its start, and from the import of LightRAG, to the first answer; memory above the import
   search     the nearest 60 in each vector storage
-  expansion  the 40 best-known nodes as LightRAG's query expands them: attributes, degrees, edges, their attributes and degrees
+  expansion  40 nodes as LightRAG's query expands them: attributes, degrees, edges, their attributes and degrees; the best-known
+             ones, and the best-known that have 2,500 edges together
   update     100 entities, 100 relations with their vectors and 20 cached answers, flushed
   index      documents through the whole LightRAG, with a rule in place of the language model and free embeddings
 
