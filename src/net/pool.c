@@ -236,12 +236,9 @@ static rag_status fail_waiting(struct net_pool *pool, const rag_context *ctx, ra
         return status;
     if (why == RAG_E_NO_MEMORY)
         return pool->host->fail(err, RAG_E_NO_MEMORY, "out of memory");
-    status = pool->host->fail(
-        err, RAG_E_CONNECTION, "no %s connection became free in %lld ms: all %zu are in use",
+    return pool->host->fail(
+        err, RAG_E_TIMEOUT, "no %s connection became free in %lld ms: all %zu are in use",
         pool->driver.name, (long long)pool->options.acquire_timeout_ms, pool->options.max);
-    if (err)
-        err->retryable = 1;
-    return status;
 }
 
 /* With the mutex held: RAG_OK with an idle link or with a permit (*link NULL). */

@@ -45,8 +45,9 @@ rag_status net_pool_new(const rag_host *host, const struct net_driver *driver,
                         rag_error *err);
 
 /* A connection for the caller alone, until net_pool_release(). Waiters are served in the order in
- * which they came. RAG_E_CONNECTION (retryable) when none became free in time; what connect()
- * answered; RAG_E_TIMEOUT, RAG_E_CANCELLED of the context; RAG_E_FORKED in a child. */
+ * which they came. RAG_E_TIMEOUT when none became free in time, which is not tried again here: it
+ * would go to the end of the queue; what connect() answered; RAG_E_TIMEOUT, RAG_E_CANCELLED of the
+ * context; RAG_E_FORKED in a child. */
 rag_status net_pool_acquire(struct net_pool *pool, const rag_context *ctx, void **connection,
                             rag_error *err);
 

@@ -271,7 +271,7 @@ static void waiting_has_an_end(void **state)
         new_pool(&peer, &(struct net_pool_options){ .max = 1, .acquire_timeout_ms = 20 });
     void *held = acquire(pool), *other = NULL;
     rag_error err = RAG_ERROR_INIT;
-    assert_int_equal(net_pool_acquire(pool, &none, &other, &err), RAG_E_CONNECTION);
+    assert_int_equal(net_pool_acquire(pool, &none, &other, &err), RAG_E_TIMEOUT);
     assert_non_null(strstr(err.message, "no pipe connection became free in 20 ms"));
     assert_int_equal(err.retryable, 1);
     rag_context ctx = none;

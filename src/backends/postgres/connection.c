@@ -3,7 +3,13 @@
  * Everything is sent and received under the deadline and the cancel flag of the call. When one of
  * them ends a wait, the running statement is cancelled on the server through a second connection, and
  * what still comes back is read for a moment, so that the connection can be used again; if nothing
- * comes, the connection is given up.
+ * comes, the connection is given up. That second connection is an ordinary one that calls
+ * pg_cancel_backend(): PQcancel() of libpq before 17 blocks for as long as the server or the network
+ * pleases, and without TLS. Should it fail, the server notices that we hung up by itself
+ * (client_connection_check_interval) and ends the statement.
+ *
+ * Outside of all limits is one thing: libpq resolves the name of the host with getaddrinfo(), which
+ * blocks for as long as the resolver of the system does (docs/postgresql.md).
  *
  * Statements are prepared when they are first used on a connection and found again by the address of
  * their text. Parameters and results are binary: no value is ever part of the text of a statement.
@@ -13,19 +19,25 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "net/deadline.h"
 
-enum { DRAIN_MS = 5000, CANCEL_ERROR_BYTES = 256, NAME_BYTES = 24 };
+enum { NAME_BYTES = 24 };
 
 /* What every session is set to. synchronous_commit: a commit is visible and survives the death of
  * any process at once, and is durable at the next flush (transaction.c). ragstore.writer: the
  * triggers know by it that a row was written by us (schema.c). */
 static const char SESSION[] =
     "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET standard_conforming_strings = on;"
-    " SET synchronous_commit = off; SET ragstore.writer = 'on'";
+    " SET synchronous_commit = off; SET ragstore.writer = 'on';"
+    /* a server on another system than Linux may not be able to */
+    " DO $$ BEGIN SET client_connection_check_interval = '2s';"
+    " EXCEPTION WHEN OTHERS THEN NULL; END $$; ";
+static const char SQL_COMMIT[] =
+    "COMMIT; SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8";
 static const char SESSION_READ_ONLY[] = "SET default_transaction_read_only = on";
 
 /* ---- parameters and results ----------------------------------------------------------------------- */
@@ -102,10 +114,19 @@ void pg_add_literal(struct pg_text *t, const char *text)
 
 /* ---- connecting ----------------------------------------------------------------------------------- */
 
-static void be_silent(void *user, const PGresult *notice)
+/* Notices are not shown. What ends the session while nothing is asked comes as one, too. */
+static void notice(void *user, const PGresult *result)
 {
-    (void)user;
-    (void)notice;
+    struct pg_conn *c = user;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *line = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)) {
+        (void)snprintf(c->end_code, sizeof c->end_code, "%s", code ? code : "");
+        (void)snprintf(c->end_line, sizeof c->end_line, "%.*s",
+                       (int)strcspn(line ? line : "", "\n"), line ? line : "");
+        c->lost = 1;
+    }
 }
 
 static PGconn *begin_connecting(const struct pg_address *a, const char *database)
@@ -181,41 +202,71 @@ static rag_status set_own(struct pg_conn *c, const rag_context *ctx, const char 
     return status;
 }
 
+static rag_status send_text(struct pg_conn *c, const rag_context *ctx, const char *sql,
+                            enum pg_moment moment, const char *what, PGresult **out,
+                            rag_error *err);
+
 static rag_status set_up(struct pg_conn *c, const struct pg_address *a, const rag_context *ctx,
                          rag_error *err)
 {
-    if (PQsetnonblocking(c->pg, 1) != 0)
-        return pg_map_error(c->host, c->pg, NULL, PG_CONNECTING, "connecting", err);
-    PG_TRY(pg_command(c, ctx, SESSION, PG_CONNECTING, "setting up the session", err));
+    PGresult *life;
+    struct pg_text sql = { .host = c->host };
+    pg_text_add_text(&sql, SESSION);
+    pg_text_add_text(&sql, PG_SQL_LIFE);
+    rag_status status = pg_text_check(&sql, err);
+    if (status == RAG_OK)
+        status = send_text(c, ctx, sql.data, PG_CONNECTING, "setting up the session", &life, err);
+    pg_text_free(&sql);
+    PG_TRY(status);
+    c->life = strtoll(PQgetvalue(life, 0, 0), NULL, 10);
+    PQclear(life);
     if (a->read_only)
         PG_TRY(pg_command(c, ctx, SESSION_READ_ONLY, PG_CONNECTING, "setting up the session", err));
     return set_own(c, ctx, a->settings, err);
 }
 
+/* Connected, and nothing said yet. */
+static rag_status open_connection(struct pg_conn *c, const char *database, const rag_context *ctx,
+                                  rag_error *err)
+{
+    c->born_ns = net_now_ns();
+    c->pg = begin_connecting(c->address, database ? database : c->address->database);
+    if (!c->pg)
+        return pg_no_memory(c->host, err);
+    (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE); /* codes: error.c */
+    (void)PQsetNoticeReceiver(c->pg, notice, c);
+    PG_TRY(finish_connecting(c, ctx, err));
+    if (PQsetnonblocking(c->pg, 1) != 0)
+        return pg_map_error(c->host, c->pg, NULL, PG_CONNECTING, "connecting", err);
+    return RAG_OK;
+}
+
 rag_status pg_connect(const rag_host *host, const struct pg_address *address, const char *database,
                       const rag_context *ctx, struct pg_conn **out, rag_error *err)
 {
+    const rag_context limited =
+        net_context_until(ctx, net_deadline(ctx, address->connect_timeout_ms));
     struct pg_conn *c = host->alloc(sizeof *c);
     if (!c)
         return pg_no_memory(host, err);
     memset(c, 0, sizeof *c);
     c->host = host;
-    c->command_timeout_ms = address->command_timeout_ms;
-    c->pg = begin_connecting(address, database ? database : address->database);
-    rag_status status;
-    if (!c->pg) {
-        status = pg_no_memory(host, err);
-    } else {
-        (void)PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE); /* codes: error.c */
-        (void)PQsetNoticeReceiver(c->pg, be_silent, NULL);
-        status = finish_connecting(c, ctx, err);
-    }
+    c->address = address;
+    rag_status status = open_connection(c, database, &limited, err);
     if (status == RAG_OK)
-        status = set_up(c, address, ctx, err);
-    if (status == RAG_OK)
+        status = set_up(c, address, &limited, err);
+    if (status == RAG_OK) {
         *out = c;
-    else
-        pg_disconnect(c);
+        return RAG_OK;
+    }
+    pg_disconnect(c);
+    if (status == RAG_E_TIMEOUT && host->check(ctx, NULL) == RAG_OK) { /* our limit, not theirs */
+        status = host->fail(err, RAG_E_CONNECTION,
+                            "PostgreSQL, connecting: no answer in %lld ms (connect_timeout)",
+                            (long long)address->connect_timeout_ms);
+        if (err)
+            err->retryable = 1;
+    }
     return status;
 }
 
@@ -235,9 +286,18 @@ int pg_is_alive(const struct pg_conn *c)
 
 /* ---- waiting -------------------------------------------------------------------------------------- */
 
+/* The session is over; the error says why as well as is known. */
+static rag_status fail_lost(struct pg_conn *c, enum pg_moment moment, const char *what,
+                            rag_error *err)
+{
+    c->lost = 1;
+    return *c->end_code ? pg_map_end(c->host, c->end_code, c->end_line, moment, what, err)
+                        : pg_map_error(c->host, c->pg, NULL, moment, what, err);
+}
+
 /* Everything sent, and nothing left that would block: RAG_OK when the next result is there. */
-static rag_status wait_for_result(struct pg_conn *c, const rag_context *ctx, const char *what,
-                                  rag_error *err)
+static rag_status wait_for_result(struct pg_conn *c, const rag_context *ctx, enum pg_moment moment,
+                                  const char *what, rag_error *err)
 {
     for (;;) {
         const int unsent = PQflush(c->pg);
@@ -251,21 +311,30 @@ static rag_status wait_for_result(struct pg_conn *c, const rag_context *ctx, con
         if (ready & (POLLIN | POLLHUP | POLLERR) && !PQconsumeInput(c->pg))
             break;
     }
-    c->lost = 1;
-    return pg_map_error(c->host, c->pg, NULL, PG_RUNNING, what, err);
+    return fail_lost(c, moment, what, err);
+}
+
+/* Ask the server, on a connection of its own, to end what this session runs: 1 when it was asked. */
+static int ask_to_cancel(const struct pg_conn *c, const rag_context *ctx)
+{
+    char sql[60];
+    struct pg_conn second = { .host = c->host, .address = c->address };
+    (void)snprintf(sql, sizeof sql, "SELECT pg_cancel_backend(%d)", PQbackendPID(c->pg));
+    const int asked = open_connection(&second, PQdb(c->pg), ctx, NULL) == RAG_OK &&
+                      PQsendQuery(second.pg, sql) &&
+                      wait_for_result(&second, ctx, PG_RUNNING, "", NULL) == RAG_OK;
+    PQfinish(second.pg);
+    return asked;
 }
 
 /* The call ended before its statement: end that, too. */
 static void cancel_and_drain(struct pg_conn *c)
 {
-    char ignored[CANCEL_ERROR_BYTES];
-    PGcancel *cancel = PQgetCancel(c->pg);
-    const int sent = cancel && PQcancel(cancel, ignored, sizeof ignored);
-    PQfreeCancel(cancel);
     rag_context soon = RAG_CONTEXT_INIT;
-    soon.deadline_ns = net_now_ns() + (int64_t)DRAIN_MS * 1000000;
+    soon.deadline_ns = net_now_ns() + (int64_t)PG_CANCEL_MS * 1000000;
+    const int asked = ask_to_cancel(c, &soon);
     int drained = 0;
-    while (sent && !c->lost && !drained && wait_for_result(c, &soon, "", NULL) == RAG_OK) {
+    while (asked && !drained && wait_for_result(c, &soon, PG_RUNNING, "", NULL) == RAG_OK) {
         PGresult *rest = PQgetResult(c->pg);
         drained = !rest;
         PQclear(rest);
@@ -274,58 +343,124 @@ static void cancel_and_drain(struct pg_conn *c)
         c->lost = 1;
 }
 
-/* The results of what was sent: the last one into *out, the first failure as an error. */
-static rag_status collect(struct pg_conn *c, const rag_context *ctx, enum pg_moment moment,
-                          const char *what, PGresult **out, rag_error *err)
+/* What came back of one text. */
+struct answer {
+    PGresult *result; /* the last one, or the first failure */
+    int failed;       /* it is a failure */
+    int committed;    /* a COMMIT was among them, and was done */
+};
+
+static void take_result(struct answer *a, PGresult *next)
 {
-    const rag_context limited = net_context_until(ctx, net_deadline(ctx, c->command_timeout_ms));
-    PGresult *last = NULL;
-    rag_status status;
-    int failed = 0;
-    for (;;) {
-        status = wait_for_result(c, &limited, what, err);
-        if (status != RAG_OK)
-            break;
-        PGresult *next = PQgetResult(c->pg);
-        if (!next)
-            break;
-        if (!failed) {
-            PQclear(last);
-            last = next;
-            const ExecStatusType kind = PQresultStatus(next);
-            failed = kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK;
-        } else {
-            PQclear(next);
+    const ExecStatusType kind = PQresultStatus(next);
+    if (a->failed) {
+        PQclear(next);
+        return;
+    }
+    PQclear(a->result);
+    a->result = next;
+    a->failed = kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK;
+    a->committed |= kind == PGRES_COMMAND_OK && strcmp(PQcmdStatus(next), "COMMIT") == 0;
+}
+
+/* The time limit of the call, or else that of statements, has passed. */
+static rag_status fail_ended(struct pg_conn *c, const rag_context *ctx, rag_status status,
+                             enum pg_moment moment, const char *what, rag_error *err)
+{
+    if (status == RAG_E_TIMEOUT && c->host->check(ctx, NULL) == RAG_OK)
+        status = c->host->fail(err, RAG_E_TIMEOUT,
+                               "PostgreSQL, %s: no answer in %lld ms (command_timeout)", what,
+                               (long long)c->address->command_timeout_ms);
+    if (moment == PG_COMMITTING) {
+        c->lost = 1; /* a commit is not cancelled: it may be done already */
+        if (err) {
+            err->outcome = RAG_OUTCOME_UNKNOWN;
+            err->retryable = 0;
         }
-    }
-    if (status == RAG_E_TIMEOUT || status == RAG_E_CANCELLED) {
+    } else {
         cancel_and_drain(c);
-    } else if (status == RAG_OK && failed) {
-        status = pg_map_error(c->host, c->pg, last, moment, what, err);
-        c->lost |= PQstatus(c->pg) == CONNECTION_BAD;
     }
-    if (moment == PG_COMMITTING && status != RAG_OK && !failed && err)
-        err->outcome = RAG_OUTCOME_UNKNOWN; /* the answer did not come */
-    if (status == RAG_OK && out)
-        *out = last;
-    else
-        PQclear(last);
     return status;
 }
 
-static rag_status fail_sending(struct pg_conn *c, const char *what, rag_error *err)
+/* All results of what was sent. */
+static rag_status collect(struct pg_conn *c, const rag_context *ctx, enum pg_moment moment,
+                          const char *what, struct answer *answer, rag_error *err)
 {
-    c->lost = 1;
-    return pg_map_error(c->host, c->pg, NULL, PG_RUNNING, what, err);
+    const rag_context limited =
+        net_context_until(ctx, net_deadline(ctx, c->address->command_timeout_ms));
+    rag_error why = RAG_ERROR_INIT;
+    rag_status status;
+    for (;;) {
+        status = wait_for_result(c, &limited, moment, what, &why);
+        PGresult *next = status == RAG_OK ? PQgetResult(c->pg) : NULL;
+        if (!next)
+            break;
+        take_result(answer, next);
+    }
+    if (status == RAG_E_TIMEOUT || status == RAG_E_CANCELLED)
+        status = fail_ended(c, ctx, status, moment, what, &why);
+    else if (answer->failed) /* says more than the loss that may have followed */
+        status = pg_map_error(c->host, c->pg, answer->result, moment, what, &why);
+    c->lost |= PQstatus(c->pg) == CONNECTION_BAD;
+    if (status != RAG_OK && err)
+        *err = why;
+    return status;
+}
+
+static rag_status send_text(struct pg_conn *c, const rag_context *ctx, const char *sql,
+                            enum pg_moment moment, const char *what, PGresult **out, rag_error *err)
+{
+    struct answer answer = { 0 };
+    PG_TRY(c->host->check(ctx, err));
+    if (!PQsendQuery(c->pg, sql))
+        return fail_lost(c, PG_RUNNING, what, err);
+    const rag_status status = collect(c, ctx, moment, what, &answer, err);
+    if (status == RAG_OK && out)
+        *out = answer.result;
+    else
+        PQclear(answer.result);
+    return status;
 }
 
 rag_status pg_command(struct pg_conn *c, const rag_context *ctx, const char *sql,
                       enum pg_moment moment, const char *what, rag_error *err)
 {
+    return send_text(c, ctx, sql, moment, what, NULL, err);
+}
+
+/* What the server has said unasked is read: a session that is over is found so before anything is
+ * sent to it. */
+static int has_ended(struct pg_conn *c)
+{
+    struct pollfd look = { .fd = PQsocket(c->pg), .events = POLLIN };
+    if (!c->lost && poll(&look, 1, 0) > 0) {
+        c->lost |= !PQconsumeInput(c->pg);
+        (void)PQisBusy(c->pg); /* looks into what was read: notice() */
+    }
+    return c->lost;
+}
+
+rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int64_t *position,
+                          rag_error *err)
+{
+    static const char WHAT[] = "committing";
+    struct answer answer = { 0 };
     PG_TRY(c->host->check(ctx, err));
-    if (!PQsendQuery(c->pg, sql))
-        return fail_sending(c, what, err);
-    return collect(c, ctx, moment, what, NULL, err);
+    if (has_ended(c) || !PQsendQuery(c->pg, SQL_COMMIT))
+        return fail_lost(c, PG_RUNNING, WHAT, err);
+    rag_status status = collect(c, ctx, PG_COMMITTING, WHAT, &answer, err);
+    if (answer.committed) { /* whatever came after it */
+        const int said = status == RAG_OK && PQntuples(answer.result) == 1;
+        *position = said ? strtoll(PQgetvalue(answer.result, 0, 0), NULL, 10) : INT64_MAX;
+        status = RAG_OK;
+    } else if (status == RAG_OK) { /* the tag is ROLLBACK: a statement had failed */
+        status = c->host->fail(err, RAG_E_TRANSACTION,
+                               "PostgreSQL, committing: the transaction had failed before, and was "
+                               "rolled back");
+    }
+    PQclear(answer.result);
+    return status;
 }
 
 /* ---- prepared statements -------------------------------------------------------------------------- */
@@ -354,12 +489,15 @@ static rag_status prepare(struct pg_conn *c, const rag_context *ctx, const char 
         c->prepared = more;
         c->prepared_capacity = capacity;
     }
-    const unsigned number = (unsigned)c->prepared_count + 1;
+    const unsigned number = ++c->prepared_names;
     char name[NAME_BYTES];
+    struct answer answer = { 0 };
     name_of(number, name);
     if (!PQsendPrepare(c->pg, name, sql, 0, NULL))
-        return fail_sending(c, what, err);
-    PG_TRY(collect(c, ctx, PG_RUNNING, what, NULL, err));
+        return fail_lost(c, PG_RUNNING, what, err);
+    const rag_status status = collect(c, ctx, PG_RUNNING, what, &answer, err);
+    PQclear(answer.result);
+    PG_TRY(status);
     c->prepared[c->prepared_count++] = (struct pg_prepared){ sql, number };
     return RAG_OK;
 }
@@ -376,9 +514,15 @@ rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
     if (!find_prepared(c, sql))
         PG_TRY(prepare(c, ctx, sql, what, err));
     char name[NAME_BYTES];
+    struct answer answer = { 0 };
     name_of(find_prepared(c, sql)->number, name);
     if (!PQsendQueryPrepared(c->pg, name, params->count, params->values, params->lengths, binary,
                              1))
-        return fail_sending(c, what, err);
-    return collect(c, ctx, PG_RUNNING, what, out, err);
+        return fail_lost(c, PG_RUNNING, what, err);
+    const rag_status status = collect(c, ctx, PG_RUNNING, what, &answer, err);
+    if (status == RAG_OK && out)
+        *out = answer.result;
+    else
+        PQclear(answer.result);
+    return status;
 }

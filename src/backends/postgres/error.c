@@ -6,7 +6,9 @@
  * RAG_E_DATABASE with the code in native_state.
  *
  * What is known of a write: a statement that failed, or whose connection was lost, has not been
- * committed, so nothing of it was applied. Only a COMMIT whose answer did not come is unknown.
+ * committed, so nothing of it was applied. A COMMIT that the server refused (severity ERROR, or the
+ * end of the transaction as its reason) was not applied either; without its answer, or with an answer
+ * that ends the session for another reason, it is unknown.
  *
  * Messages have the server's first line. The server may quote values of the row in its DETAIL, never
  * in that line; libpq does not put passwords into messages. */
@@ -24,6 +26,7 @@ static const struct {
     { "57014", RAG_E_TIMEOUT, 0 },     /* query_canceled: by our deadline, or statement_timeout */
     { "55P03", RAG_E_TIMEOUT, 1 },     /* lock_not_available: the turn did not come */
     { "25P03", RAG_E_TRANSACTION, 1 }, /* idle_in_transaction_session_timeout */
+    { "25P04", RAG_E_TRANSACTION, 1 }, /* transaction_timeout */
     { "25006", RAG_E_DENIED, 0 },      /* read_only_sql_transaction: a standby */
     { "40003", RAG_E_CONNECTION, 0 },  /* statement_completion_unknown */
     { "40", RAG_E_TRANSACTION, 1 },    /* serialization_failure, deadlock_detected */
@@ -32,6 +35,7 @@ static const struct {
     { "57P01", RAG_E_CONNECTION, 1 }, /* admin_shutdown */
     { "57P02", RAG_E_CONNECTION, 1 }, /* crash_shutdown */
     { "57P04", RAG_E_NOT_FOUND, 0 },  /* database_dropped */
+    { "57P05", RAG_E_CONNECTION, 1 }, /* idle_session_timeout */
     { "53300", RAG_E_CONNECTION, 1 }, /* too_many_connections */
     { "53100", RAG_E_NO_SPACE, 0 },   /* disk_full */
     { "53200", RAG_E_NO_MEMORY, 0 },  /* out_of_memory, of the server */
@@ -103,23 +107,49 @@ static rag_status status_of(const char *code, int lost, int *retryable)
     return lost ? RAG_E_CONNECTION : RAG_E_DATABASE;
 }
 
+struct failure {
+    const char *code, *line; /* "" when there is none */
+    int lost;                /* the session is over */
+    int refused;             /* an ERROR of the server: the session goes on */
+};
+
+static rag_status report(const rag_host *host, const struct failure *f, enum pg_moment moment,
+                         const char *what, rag_error *err)
+{
+    int retryable;
+    rag_status status = status_of(f->code, f->lost, &retryable);
+    const int unknown = moment == PG_COMMITTING && !f->refused && status != RAG_E_TRANSACTION;
+    status =
+        host->fail(err, status, "PostgreSQL, %s: %s", what, *f->line ? f->line : "connection lost");
+    if (err) {
+        err->outcome = unknown ? RAG_OUTCOME_UNKNOWN : RAG_OUTCOME_NOT_APPLIED;
+        err->retryable = retryable && !unknown;
+        memcpy(err->native_state, f->code, strlen(f->code) + 1);
+    }
+    return status;
+}
+
 rag_status pg_map_error(const rag_host *host, const PGconn *connection, const PGresult *result,
                         enum pg_moment moment, const char *what, rag_error *err)
 {
     char line[LINE_MAX_BYTES], code[CODE_LENGTH + 1];
-    int retryable;
     const char *text = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     const char *whole = result ? PQresultErrorMessage(result) : PQerrorMessage(connection);
+    const char *severity = result ? PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) : "";
     first_line(text ? text : whole, line, sizeof line);
     find_code(result, whole, code);
-    rag_status status =
-        status_of(code, !result || PQstatus(connection) == CONNECTION_BAD, &retryable);
-    const int unknown = moment == PG_COMMITTING && status == RAG_E_CONNECTION;
-    status = host->fail(err, status, "PostgreSQL, %s: %s", what, *line ? line : "connection lost");
-    if (err) {
-        err->outcome = unknown ? RAG_OUTCOME_UNKNOWN : RAG_OUTCOME_NOT_APPLIED;
-        err->retryable = retryable && !unknown;
-        memcpy(err->native_state, code, sizeof code);
-    }
-    return status;
+    const struct failure failure = {
+        .code = code,
+        .line = line,
+        .lost = !result || PQstatus(connection) == CONNECTION_BAD,
+        .refused = severity && strcmp(severity, "ERROR") == 0,
+    };
+    return report(host, &failure, moment, what, err);
+}
+
+rag_status pg_map_end(const rag_host *host, const char *code, const char *line,
+                      enum pg_moment moment, const char *what, rag_error *err)
+{
+    const struct failure failure = { .code = code, .line = line, .lost = 1 };
+    return report(host, &failure, moment, what, err);
 }

@@ -18,4 +18,8 @@ enum pg_moment {
 rag_status pg_map_error(const rag_host *host, const PGconn *connection, const PGresult *result,
                         enum pg_moment moment, const char *what, rag_error *err);
 
+/* The same for what the server said when it ended the session: its code and line. */
+rag_status pg_map_end(const rag_host *host, const char *code, const char *line,
+                      enum pg_moment moment, const char *what, rag_error *err);
+
 #endif

@@ -166,11 +166,13 @@ static rag_status read_address(const struct opening *o, struct pg_server *s)
 {
     struct pg_address *a = &s->address;
     struct net_tls tls;
-    int64_t command = 300000;
+    int64_t command = 300000, connecting = 60000;
     PG_TRY(net_tls_read(o->host, o->config, TLS_MODES, "PostgreSQL", &tls, o->err));
     PG_TRY(number_option(o, "command_timeout", 1e6, 1000, &command));
     a->tls.mode = tls.mode;
+    PG_TRY(number_option(o, "connect_timeout", 1e6, 1000, &connecting));
     a->command_timeout_ms = command;
+    a->connect_timeout_ms = connecting;
     a->read_only = (o->config->flags & RAG_OPEN_READ_ONLY) != 0;
     PG_TRY(keep(o, s, tls.root_cert, &a->tls.root_cert));
     PG_TRY(keep(o, s, tls.cert, &a->tls.cert));
@@ -233,6 +235,7 @@ static void server_free(struct pg_server *s)
     pg_owner_free(s);
     net_pool_free(s->pool);
     pg_vector_statements_free(s);
+    pg_durability_free(host, s->durability);
     pg_text_free(&s->strings);
     host->free(s->statements);
     pg_doc_free_statements(host, s->docs);
@@ -285,6 +288,7 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     PG_TRY(vector_options(o, ctx, &s->vector_options));
     PG_TRY(read_address(o, s));
     PG_TRY(pg_owner_new(s, o->err));
+    PG_TRY(pg_durability_new(o->host, &s->durability, o->err));
     s->statements = o->host->alloc(PG_TABLES * sizeof *s->statements);
     if (!s->statements)
         return pg_no_memory(o->host, o->err);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "connection.h"
+#include "durability.h"
 #include "net/pool.h"
 #include "net/retry.h"
 #include "tables.h"
@@ -35,13 +36,15 @@ struct pg_server {
     struct pg_vector_options vector_options;
     struct pg_vector_statements *vectors; /* vector_statements.c */
     struct pg_owner *owner;               /* vector_pending.c */
-    struct pg_kept *kept;                 /* what address and workspace point to */
-    atomic_uint writes;                   /* counted to fold the counters now and then */
+    struct pg_durability *durability;
+    struct pg_kept *kept; /* what address and workspace point to */
+    atomic_uint writes;   /* counted to fold the counters now and then */
 };
 
 /* An explicit transaction. */
 struct pg_txn {
     struct pg_conn *conn;
+    int durable; /* its commit is a synchronous one */
 };
 
 /* What a slot does on a connection. It may be called again after a failure that passed: outputs are

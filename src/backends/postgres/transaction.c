@@ -9,9 +9,13 @@
  * and the transaction goes on.
  *
  * A token is a position in the server's write-ahead log. Commits are asynchronous (synchronous_commit
- * is off): they are visible at once and lost only when the server's machine dies within moments, and
- * always a prefix of the order survives. A flush compares positions and, where the log is not on disk
- * yet, makes one synchronous commit, which brings everything before it along. */
+ * is off): they are visible at once and lost only when the server loses its memory within moments: its
+ * machine dies, or one of its processes is killed. Always a prefix of the order survives. A flush
+ * compares positions and, where the log is not on disk yet, makes one synchronous commit, which brings
+ * everything before it along; after such a loss it says so (durability.c).
+ *
+ * What a failed call has done: nothing, as long as its COMMIT was not sent. Once that is sent the call
+ * waits for the answer beyond its own deadline, and without one the outcome is unknown. */
 #include <string.h>
 
 #include "net/deadline.h"
@@ -21,12 +25,11 @@
 static const char SQL_TURN[] =
     "SELECT set_config('lock_timeout', $1::text, true),"
     " pg_advisory_xact_lock(hashtextextended('ragstore turn ' || $2::text, 0))";
-static const char SQL_TOKEN[] = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8";
 static const char SQL_FLUSHED[] = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8";
 /* A commit flushes only when its transaction wrote something. */
 static const char SQL_MARK[] = "SELECT pg_logical_emit_message(true, 'ragstore', 'flush')";
 
-enum { CLEAN_UP_MS = 5000, COMMIT_MS = 300000, FOLD_EVERY = 256 };
+enum { CLEAN_UP_MS = 2000, COMMIT_LEAST_MS = 5000, COMMIT_MS = 300000, FOLD_EVERY = 256 };
 
 static struct pg_server *server_of(const rag_call *call)
 {
@@ -52,7 +55,8 @@ static rag_status acquire(const rag_call *call, struct pg_conn **conn, rag_error
 static void release(const rag_call *call, struct pg_conn *conn)
 {
     struct net_pool *pool = server_of(call)->pool;
-    const int lost = conn->lost;
+    /* nobody may get one in the middle of a transaction, however its last user ended */
+    const int lost = conn->lost || PQtransactionStatus(conn->pg) != PQTRANS_IDLE;
     net_pool_release(pool, conn, !lost);
     if (lost) /* the others were probably lost with it */
         net_pool_clear(pool);
@@ -74,15 +78,22 @@ static rag_status run_inside(const rag_call *call, pg_work work, void *user, rag
     if (conn->lost)
         return call->host->fail(err, RAG_E_TRANSACTION,
                                 "the connection of this transaction was lost: it was rolled back");
-    PG_TRY(pg_command(conn, call->ctx, "SAVEPOINT slot", PG_RUNNING, "a savepoint", err));
-    const rag_status status = work(call, conn, user, err);
-    const rag_context ctx = clean_up_context();
-    const char *end = status == RAG_OK ? "RELEASE SAVEPOINT slot"
-                                       : "ROLLBACK TO SAVEPOINT slot; RELEASE SAVEPOINT slot";
-    if (!conn->lost && pg_command(conn, &ctx, end, PG_RUNNING, "a savepoint", NULL) != RAG_OK)
-        conn->lost = 1;
-    if (status == RAG_OK && conn->lost)
-        return call->host->fail(err, RAG_E_CONNECTION, "PostgreSQL: the connection was lost");
+    rag_status status =
+        pg_command(conn, call->ctx, "SAVEPOINT slot", PG_RUNNING, "a savepoint", err);
+    if (status == RAG_OK) {
+        status = work(call, conn, user, err);
+        const rag_context ctx = clean_up_context();
+        if (!conn->lost && status == RAG_OK)
+            status =
+                pg_command(conn, &ctx, "RELEASE SAVEPOINT slot", PG_RUNNING, "a savepoint", err);
+        else if (!conn->lost &&
+                 pg_command(conn, &ctx, "ROLLBACK TO SAVEPOINT slot; RELEASE SAVEPOINT slot",
+                            PG_RUNNING, "a savepoint", NULL) != RAG_OK)
+            conn->lost = 1;
+    }
+    /* the transaction is gone: only as a whole it can be tried again */
+    if (status != RAG_OK && conn->lost && err)
+        err->retryable = 0;
     return status;
 }
 
@@ -114,7 +125,8 @@ rag_status pg_read(const rag_call *call, pg_work work, void *user, rag_error *er
     return net_retry(call->host, call->ctx, &server_of(call)->retry, NET_READ, read_once, &a, err);
 }
 
-/* BEGIN and the turn. A caller with a deadline waits until that, others for lock_timeout_ms. */
+/* BEGIN and the turn. Read committed, whatever the server's default is: each statement sees what was
+ * committed before it, so also what was while this one waited for its turn. A caller with a deadline waits until that, others for lock_timeout_ms. */
 static rag_status begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err)
 {
     const struct pg_server *s = server_of(call);
@@ -124,50 +136,64 @@ static rag_status begin_writing(const rag_call *call, struct pg_conn *conn, rag_
     pg_text_printf(&timeout, "%lldms", (long long)ms);
     rag_status status = pg_text_check(&timeout, err);
     if (status == RAG_OK)
-        status = pg_command(conn, call->ctx, "BEGIN", PG_RUNNING, "beginning a transaction", err);
+        status = pg_command(conn, call->ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", PG_RUNNING,
+                            "beginning a transaction", err);
     if (status == RAG_OK) {
         pg_add_slice(&params, (rag_slice){ timeout.data, timeout.len });
         pg_add_text(&params, s->workspace);
         status =
             pg_run(conn, call->ctx, SQL_TURN, &params, "waiting for the writer's turn", NULL, err);
-        if (status != RAG_OK)
-            roll_back(conn);
     }
+    if (status != RAG_OK)
+        roll_back(conn);
     pg_text_free(&timeout);
     return status;
 }
 
 static rag_status number_of(struct pg_conn *conn, const rag_context *ctx, const char *sql,
-                            uint64_t *out, rag_error *err)
+                            int64_t *out, rag_error *err)
 {
     const struct pg_params none = { 0 };
     PGresult *result;
     PG_TRY(pg_run(conn, ctx, sql, &none, "asking for a position in the log", &result, err));
-    *out = (uint64_t)pg_int(result, 0, 0);
+    *out = pg_int(result, 0, 0);
     PQclear(result);
     return RAG_OK;
 }
 
-static rag_status end_writing(const rag_call *call, struct pg_conn *conn, rag_token *token,
-                              rag_error *err)
+static rag_status end_writing(const rag_call *call, struct pg_conn *conn, int durable,
+                              rag_token *token, rag_error *err)
 {
+    int64_t position;
     rag_status status = call->host->check(call->ctx, err);
     if (status != RAG_OK) {
         roll_back(conn);
         return status;
     }
     /* from here on the call waits for its answer: half way through a commit nobody knows its end */
-    rag_context ctx = clean_up_context();
-    if (!call->ctx->deadline_ns)
-        ctx.deadline_ns = net_now_ns() + (int64_t)COMMIT_MS * 1000000;
-    else if (call->ctx->deadline_ns > ctx.deadline_ns)
+    rag_context ctx = RAG_CONTEXT_INIT;
+    const int64_t least = call->ctx->deadline_ns ? COMMIT_LEAST_MS : COMMIT_MS;
+    ctx.deadline_ns = net_now_ns() + least * 1000000;
+    if (call->ctx->deadline_ns > ctx.deadline_ns)
         ctx.deadline_ns = call->ctx->deadline_ns;
-    status = pg_command(conn, &ctx, "COMMIT", PG_COMMITTING, "committing", err);
-    if (status == RAG_OK)
-        status = number_of(conn, &ctx, SQL_TOKEN, token, err);
-    if (status != RAG_OK && err && err->outcome == RAG_OUTCOME_NOT_APPLIED && conn->lost)
-        err->outcome = RAG_OUTCOME_UNKNOWN;
-    return status;
+    PG_TRY(pg_commit_work(conn, &ctx, &position, err));
+    *token = pg_durability_commit(server_of(call)->durability, conn, position, durable);
+    return RAG_OK;
+}
+
+/* What is durable brings along all that was committed before it: which must be there still. */
+static rag_status begin_durable(const rag_call *call, struct pg_conn *conn, rag_error *err)
+{
+    int covered;
+    const rag_status status =
+        pg_durability_check(server_of(call)->durability, conn, 0, 0, &covered, err);
+    if (status != RAG_OK) {
+        if (err)
+            err->outcome = RAG_OUTCOME_NOT_APPLIED;
+        return status;
+    }
+    return pg_command(conn, call->ctx, "SET LOCAL synchronous_commit = on", PG_RUNNING,
+                      "beginning a transaction", err);
 }
 
 static rag_status fold(const rag_call *call, struct pg_conn *conn, rag_error *err)
@@ -186,14 +212,13 @@ static rag_status write_once(void *user, rag_error *err)
     rag_status status = begin_writing(a->call, conn, err);
     if (status == RAG_OK) {
         if (a->durable)
-            status = pg_command(conn, a->call->ctx, "SET LOCAL synchronous_commit = on", PG_RUNNING,
-                                "beginning a transaction", err);
+            status = begin_durable(a->call, conn, err);
         if (status == RAG_OK)
             status = a->work(a->call, conn, a->user, err);
         if (status == RAG_OK && atomic_fetch_add(&s->writes, 1) % FOLD_EVERY == FOLD_EVERY - 1)
             status = fold(a->call, conn, err);
         if (status == RAG_OK)
-            status = end_writing(a->call, conn, &a->token, err);
+            status = end_writing(a->call, conn, a->durable, &a->token, err);
         else
             roll_back(conn);
     }
@@ -201,11 +226,24 @@ static rag_status write_once(void *user, rag_error *err)
     return status;
 }
 
+/* Inside a transaction it is durable with the commit. */
+static rag_status durable_inside(const rag_call *call, struct pg_conn *conn, void *user,
+                                 rag_error *err)
+{
+    const struct attempt *a = user;
+    PG_TRY(begin_durable(call, conn, err));
+    PG_TRY(a->work(call, conn, a->user, err));
+    ((struct pg_txn *)call->txn)->durable = 1;
+    return RAG_OK;
+}
+
 rag_status pg_write(const rag_call *call, pg_work work, void *user, int durable, rag_token *token,
                     rag_error *err)
 {
     struct attempt a = { call, work, user, durable, 0 };
-    if (call->txn)
+    if (call->txn && durable)
+        PG_TRY(run_inside(call, durable_inside, &a, err));
+    else if (call->txn)
         PG_TRY(run_inside(call, work, user, err));
     else
         PG_TRY(net_retry(call->host, call->ctx, &server_of(call)->retry, NET_WRITE, write_once, &a,
@@ -235,6 +273,7 @@ rag_status pg_begin(const rag_call *call, void **txn, rag_error *err)
     struct pg_txn *t = call->host->alloc(sizeof *t);
     if (!t)
         return pg_no_memory(call->host, err);
+    memset(t, 0, sizeof *t);
     struct attempt a = { call, NULL, t, 0, 0 };
     const rag_status status =
         net_retry(call->host, call->ctx, &server_of(call)->retry, NET_WRITE, begin_once, &a, err);
@@ -254,14 +293,16 @@ static void forget(const rag_call *call)
 
 rag_status pg_commit(const rag_call *call, rag_token *token, rag_error *err)
 {
-    struct pg_conn *conn = ((struct pg_txn *)call->txn)->conn;
+    const struct pg_txn *t = call->txn;
     rag_status status;
-    if (conn->lost)
+    if (t->conn->lost)
         status =
             call->host->fail(err, RAG_E_TRANSACTION,
                              "the connection of this transaction was lost: it was rolled back");
     else
-        status = end_writing(call, conn, token, err);
+        status = end_writing(call, t->conn, t->durable, token, err);
+    if (status != RAG_OK && err)
+        err->retryable = 0; /* only as a whole */
     forget(call);
     return status;
 }
@@ -277,19 +318,26 @@ void pg_abort(const rag_call *call)
 static rag_status flush_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
 {
     const rag_token upto = *(const rag_token *)user;
+    struct pg_durability *durability = server_of(call)->durability;
     const struct pg_params none = { 0 };
-    uint64_t flushed;
+    const rag_token given = pg_durability_given(durability);
+    int64_t flushed, position;
+    int covered;
     PG_TRY(number_of(conn, call->ctx, SQL_FLUSHED, &flushed, err));
-    if (upto && flushed >= upto)
+    PG_TRY(pg_durability_check(durability, conn, upto, flushed, &covered, err));
+    if (covered)
         return RAG_OK;
-    PG_TRY(pg_command(conn, call->ctx, "BEGIN; SET LOCAL synchronous_commit = on", PG_RUNNING,
-                      "flushing", err));
-    const rag_status status = pg_run(conn, call->ctx, SQL_MARK, &none, "flushing", NULL, err);
+    rag_status status = pg_command(conn, call->ctx, "BEGIN; SET LOCAL synchronous_commit = on",
+                                   PG_RUNNING, "flushing", err);
+    if (status == RAG_OK)
+        status = pg_run(conn, call->ctx, SQL_MARK, &none, "flushing", NULL, err);
     if (status != RAG_OK) {
         roll_back(conn);
         return status;
     }
-    return pg_command(conn, call->ctx, "COMMIT", PG_RUNNING, "flushing", err);
+    PG_TRY(pg_commit_work(conn, call->ctx, &position, err));
+    pg_durability_synced(durability, conn, given);
+    return RAG_OK;
 }
 
 rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err)

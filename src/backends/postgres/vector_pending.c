@@ -18,7 +18,7 @@
 #include "net/deadline.h"
 #include "vector.h"
 
-enum { CLOSE_MS = 3000, BATCH_BYTES = 32 * 1024 * 1024 };
+enum { CLOSE_MS = 3000, LOOK_MS = 20, BATCH_BYTES = 32 * 1024 * 1024 };
 
 #define LOCK_CLASS "1919510390" /* the first half of the advisory lock; the owner is the second */
 #define OF "q.workspace = $1::text AND q.name = $2::text"
@@ -30,6 +30,12 @@ enum { CLOSE_MS = 3000, BATCH_BYTES = 32 * 1024 * 1024 };
 
 static const char SQL_NUMBER[] = "SELECT nextval('ragstore_owner') % 2147483647";
 static const char SQL_LOCK[] = "SELECT pg_advisory_lock(" LOCK_CLASS ", $1::int8::int4)";
+/* Our own session of before, which the server may take for alive long after we lost it. */
+static const char SQL_END_OLD[] =
+    "SELECT pg_terminate_backend(l.pid, 2000) FROM pg_locks l WHERE l.locktype = 'advisory'"
+    " AND l.classid = " LOCK_CLASS "::oid AND l.objid = $1::int8::oid AND l.objsubid = 2"
+    " AND l.granted AND l.database ="
+    " (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
 static const char SQL_DEFER[] =
     "INSERT INTO ragstore_pending (workspace, name, key, owner, mark, value, content, created,"
     " names) SELECT $1::text, $2::text, u.key, $3::int8, nextval('ragstore_mark'), u.value::json,"
@@ -71,9 +77,9 @@ static void begin_params(struct pg_params *params, const rag_call *call, const c
 /* ---- the owner ------------------------------------------------------------------------------------- */
 
 struct pg_owner {
-    pthread_mutex_t mutex; /* of all below */
-    int64_t number;        /* 0: nothing was deferred yet */
-    struct pg_conn *conn;  /* holds the lock; NULL: none */
+    pthread_mutex_t mutex;  /* of making the connection, which may take its time */
+    _Atomic int64_t number; /* 0: nothing was deferred yet */
+    struct pg_conn *conn;   /* holds the lock; NULL: none */
     int descriptor;
 };
 
@@ -125,6 +131,7 @@ static rag_status lock_number(struct pg_owner *o, const rag_context *ctx, rag_er
         PQclear(result);
     }
     pg_add_int(&params, o->number);
+    PG_TRY(pg_run(o->conn, ctx, SQL_END_OLD, &params, "locking the owner", NULL, err));
     return pg_run(o->conn, ctx, SQL_LOCK, &params, "locking the owner", NULL, err);
 }
 
@@ -145,13 +152,25 @@ static rag_status connect_owner(const struct pg_server *s, struct pg_owner *o,
     return status;
 }
 
+/* Another thread may hold the mutex for as long as connecting takes. */
+static rag_status lock_owner(const rag_call *call, struct pg_owner *o, rag_error *err)
+{
+    for (;;) {
+        const int64_t until = net_now_ns() + (int64_t)LOOK_MS * 1000000;
+        const struct timespec end = { until / 1000000000, until % 1000000000 };
+        if (pthread_mutex_clocklock(&o->mutex, CLOCK_MONOTONIC, &end) == 0)
+            return RAG_OK;
+        PG_TRY(call->host->check(call->ctx, err));
+    }
+}
+
 /* The number of this backend, alive for everybody who looks. */
 static rag_status owner_number(const rag_call *call, int64_t *number, rag_error *err)
 {
     const struct pg_server *s = call->self;
     struct pg_owner *o = s->owner;
     rag_status status = RAG_OK;
-    (void)pthread_mutex_lock(&o->mutex);
+    PG_TRY(lock_owner(call, o, err));
     if (o->conn && !pg_is_alive(o->conn))
         hang_up(s, o);
     if (!o->conn)
@@ -165,11 +184,7 @@ static rag_status owner_number(const rag_call *call, int64_t *number, rag_error 
 /* 0 when it has deferred nothing: no row has this owner. */
 static int64_t known_number(const rag_call *call)
 {
-    struct pg_owner *o = ((const struct pg_server *)call->self)->owner;
-    (void)pthread_mutex_lock(&o->mutex);
-    const int64_t number = o->number;
-    (void)pthread_mutex_unlock(&o->mutex);
-    return number;
+    return ((const struct pg_server *)call->self)->owner->number;
 }
 
 /* ---- deferring ------------------------------------------------------------------------------------- */
