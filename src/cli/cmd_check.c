@@ -31,7 +31,7 @@ static void print_json(const invocation *in, const rag_result *report, size_t le
 {
     json_writer w = { 0 };
     json_open(&w, NULL, '{', 1);
-    json_text(&w, "store", rag_text(word(in, 0)));
+    json_store(&w, word(in, 0));
     json_bool(&w, "healthy", left == 0);
     json_open(&w, "invariants", '[', 1);
     for (size_t i = 0; i < rag_result_count(report); i++) {

@@ -51,7 +51,7 @@ static void print_json(const invocation *in, const rag_result *report, double se
     file_sums s = file_report_sums(report);
     json_writer w = { 0 };
     json_open(&w, NULL, '{', 1);
-    json_text(&w, "store", rag_text(word(in, 0)));
+    json_store(&w, word(in, 0));
     json_text(&w, "directory", rag_text(word(in, 1)));
     json_count(&w, "rows", s.rows);
     json_count(&w, "bytes", s.bytes);
@@ -66,10 +66,9 @@ static int export_failed(const invocation *in, const rag_error *err)
     text hint = { 0 };
     int status = STATUS_PROBLEM;
     if (err->status == RAG_E_CANCELLED) {
-        text_printf(&hint,
-                    "files that were finished are there; start again with: "
-                    "ragstore export %s %s --replace",
-                    word(in, 0), word(in, 1));
+        text_add(&hint, "files that were finished are there; start again with: ragstore export ");
+        text_add_store(&hint, word(in, 0));
+        text_printf(&hint, " %s --replace", word(in, 1));
         status = complain(STATUS_STOPPED, hint.data, "stopped");
     } else if (err->status == RAG_E_CONFLICT) {
         text_add(&hint, "choose an empty directory, or --replace what LightRAG has there");

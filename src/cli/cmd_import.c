@@ -34,12 +34,17 @@ static uint64_t directory_bytes(const char *path)
 }
 
 /* Where the store is, as it says itself; "" when it does not. */
-static void store_location(rag_store *store, const rag_context *ctx, text *location)
+static void store_location(rag_store *store, const rag_context *ctx, text *location,
+                           text *workspace)
 {
     rag_result *about = NULL;
     text_add(location, "");
+    text_add(workspace, "");
     if (rag_store_describe(store, ctx, &about, NULL) == RAG_OK && rag_result_count(about) > 0) {
         json_plain_field(location, rag_result_row(about, 0)->value, "location");
+        if (strstr(location->data, "://")) { /* a directory is that of its workspace */
+            json_plain_field(workspace, rag_result_row(about, 0)->value, "workspace");
+        }
     }
     rag_result_free(about);
 }
@@ -48,8 +53,9 @@ static void store_location(rag_store *store, const rag_context *ctx, text *locat
 
 typedef struct outcome {
     const rag_result *report;
-    const char *store;    /* as named on the command line */
-    const char *location; /* where its files are */
+    const char *store;     /* as named on the command line */
+    const char *location;  /* where its files are */
+    const char *workspace; /* on a server; "" */
     uint64_t store_bytes;
     double seconds;
 } outcome;
@@ -73,6 +79,10 @@ static void print_table(const outcome *o)
     }
     text_add(&line, "\nIt is in ");
     text_add_shown(&line, rag_text(o->location[0] ? o->location : o->store));
+    if (o->workspace[0]) {
+        text_add(&line, ", workspace ");
+        text_add_shown(&line, rag_text(o->workspace));
+    }
     text_add(&line, "\n");
     fputs(line.data, stdout);
     text_free(&line);
@@ -83,7 +93,7 @@ static void print_json(const outcome *o)
     json_writer w = { 0 };
     file_sums s = file_report_sums(o->report);
     json_open(&w, NULL, '{', 1);
-    json_text(&w, "store", rag_text(o->store));
+    json_store(&w, o->store);
     json_text(&w, "location", rag_text(o->location));
     json_count(&w, "rows", s.rows);
     json_count(&w, "source_bytes", s.bytes);
@@ -223,9 +233,11 @@ static rag_status build(const invocation *in, rag_store *store, progress *bar, r
 static void say_again(const invocation *in, text *hint)
 {
     int replace = args_given(&in->args, "replace");
-    text_printf(hint, "nothing was published%s; start again with: ragstore import %s%s%s%s",
+    text_printf(hint, "nothing was published%s; start again with: ragstore import %s%s",
                 replace ? ", the old store is as it was" : "", word(in, 0),
-                word(in, 1)[0] ? " " : "", word(in, 1), replace ? " --replace" : "");
+                word(in, 1)[0] ? " " : "");
+    text_add_store(hint, word(in, 1));
+    text_add(hint, replace ? " --replace" : "");
 }
 
 static int import_failed(const invocation *in, const rag_error *err)
@@ -322,9 +334,10 @@ static int report_import(const invocation *in, const char *target, rag_store *st
 {
     const int salvage = args_given(&in->args, "salvage");
     text location = { 0 };
-    store_location(store, &in->ctx, &location);
+    text workspace = { 0 };
+    store_location(store, &in->ctx, &location, &workspace);
     rag_store_close(store); /* before its files are measured */
-    outcome o = { report, target, location.data, 0, seconds };
+    outcome o = { report, target, location.data, workspace.data, 0, seconds };
     o.store_bytes = directory_bytes(location.data);
     file_report_warnings(report);
     if (in->json) {
@@ -336,6 +349,7 @@ static int report_import(const invocation *in, const char *target, rag_store *st
         }
     }
     text_free(&location);
+    text_free(&workspace);
     return salvage && add_losses(report).places > 0 ? STATUS_PROBLEM : STATUS_OK;
 }
 
@@ -426,7 +440,8 @@ const command import_command = {
              "(import ragstore.lightrag) looks for it.\n"
              "\n"
              "The store appears under its name when it is complete, and not before. When\n"
-             "the import is stopped or fails, there is nothing to clean up.\n",
+             "the import is stopped or fails, there is nothing to clean up. That holds for a\n"
+             "directory and for a server (postgres://...), where it is one transaction.\n",
     .options = options,
     .words_least = 1,
     .words_most = 2,

@@ -58,7 +58,7 @@ static void print_json(const invocation *in, rag_store *store, const rag_result 
     const char *url = word(in, 0);
     json_writer w = { 0 };
     json_open(&w, NULL, '{', 1);
-    json_text(&w, "store", rag_text(url));
+    json_store(&w, url);
     json_open(&w, "stores", '{', 1);
     for (size_t i = 0; i < rag_result_count(about); i++) {
         static const char *const except[] = { "backend", NULL };
@@ -101,7 +101,7 @@ static int described_before(const rag_result *about, size_t index, const json_me
 /* How this command opened the store says nothing about the store. */
 static int is_about_us(const json_member *m)
 {
-    return slice_is(m->name, "read_only");
+    return slice_is(m->name, "read_only") || slice_is(m->name, "pool");
 }
 
 /* "durable_token" -> "durable token" */
@@ -232,7 +232,7 @@ static void print_hashes_json(const invocation *in, const rag_result *hashes)
     size_t last = rag_result_count(hashes) - 1;
     json_writer w = { 0 };
     json_open(&w, NULL, '{', 1);
-    json_text(&w, "store", rag_text(word(in, 0)));
+    json_store(&w, word(in, 0));
     json_raw(&w, "content_hash", rag_result_row(hashes, last)->value);
     json_count(&w, "rows", (uint64_t)rag_result_row(hashes, last)->number);
     json_open(&w, "namespaces", '[', 1);

@@ -68,6 +68,10 @@ int with_store(invocation *in, unsigned flags, int (*work)(invocation *in, rag_s
 /* The directory that a store of this name is in, with its workspace; "" when it is in none. */
 void store_directory(const invocation *in, const char *url, text *directory);
 
+/* The name of a store for output: as it was given, but for passwords. */
+void text_add_store(text *t, const char *url);
+void json_store(json_writer *w, const char *url); /* as "store" */
+
 /* 1 when two paths lead to one directory that is there. */
 int same_directory(const char *a, const char *b);
 

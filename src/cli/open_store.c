@@ -57,6 +57,9 @@ void store_directory(const invocation *in, const char *url, text *directory)
     if (find_place(in, url, &p)) {
         text_add(directory, p.location.data);
     }
+    if (strstr(directory->data, "://")) { /* on a server */
+        text_clear(directory);
+    }
     while (directory->len > 1 && directory->data[directory->len - 1] == '/') {
         directory->data[--directory->len] = '\0';
     }
@@ -64,6 +67,34 @@ void store_directory(const invocation *in, const char *url, text *directory)
         text_printf(directory, "/%s", p.workspace.data);
     }
     free_place(&p);
+}
+
+void text_add_store(text *t, const char *url)
+{
+    rag_result *values = NULL;
+    size_t before = t->len;
+    if (!strstr(url, "://")) {
+        text_add(t, url);
+        return;
+    }
+    if (rag_config_explain(url, NULL, &values, NULL) == RAG_OK) {
+        for (size_t i = 0; i < rag_result_count(values); i++) {
+            const rag_row *row = rag_result_row(values, i);
+            if (slice_is(row->key, "url")) {
+                json_add_plain(t, row->value);
+            }
+        }
+        rag_result_free(values);
+    }
+    text_add(t, t->len == before ? "STORE" : "");
+}
+
+void json_store(json_writer *w, const char *url)
+{
+    text shown = { 0 };
+    text_add_store(&shown, url);
+    json_text(w, "store", text_slice(&shown));
+    text_free(&shown);
 }
 
 int same_directory(const char *a, const char *b)
@@ -184,7 +215,10 @@ static int open_failed(const invocation *in, const char *url, unsigned flags, co
                         "imported from");
     } else if (err->status == RAG_E_CONFLICT && (flags & RAG_OPEN_BUILD)) {
         status = STATUS_PROBLEM;
-        text_add(&hint, "give another name, or --replace to put the new store in its place");
+        text_add(&hint, is_url && strcmp(p.backend.data, "embedded") != 0
+                            ? "name another workspace (?workspace=NAME), or --replace to put the "
+                              "new store in its place"
+                            : "give another name, or --replace to put the new store in its place");
     } else if (err->status == RAG_E_NOT_FOUND && (flags & RAG_OPEN_EXISTING) && is_url) {
         hint_for_nothing(url, &p, &hint);
     } else if (err->status == RAG_E_UNSUPPORTED && (flags & RAG_OPEN_BUILD)) {

@@ -388,7 +388,7 @@ static rag_status collect(struct pg_conn *c, const rag_context *ctx, enum pg_mom
                           const char *what, struct answer *answer, rag_error *err)
 {
     const rag_context limited =
-        net_context_until(ctx, net_deadline(ctx, c->address->command_timeout_ms));
+        net_context_until(ctx, net_deadline(ctx, c->patient ? 0 : c->address->command_timeout_ms));
     rag_error why = RAG_ERROR_INIT;
     rag_status status;
     for (;;) {

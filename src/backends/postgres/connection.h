@@ -35,6 +35,7 @@ struct pg_conn {
     int64_t born_ns;
     int64_t life;      /* which life of the server this session is of (durability.c) */
     int vector_effort; /* of searches by index (vector_search.c); 0: not set */
+    int patient;       /* command_timeout does not hold: what runs may take hours */
     int lost;          /* in an unknown state: not to be used again */
     /* what the server said when it ended the session while nothing was asked; "" */
     char end_code[PG_END_CODE_BYTES], end_line[PG_END_LINE_BYTES];

@@ -233,6 +233,7 @@ static void server_free(struct pg_server *s)
 {
     const rag_host *host = s->host;
     pg_owner_free(s);
+    pg_build_free(s);
     net_pool_free(s->pool);
     pg_vector_statements_free(s);
     pg_durability_free(host, s->durability);
@@ -299,16 +300,17 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     struct first first = { s, ctx, writes };
     PG_TRY(net_retry(o->host, ctx, &s->retry, NET_CONNECT, first_connection, &first, o->err));
     const rag_call call = { .self = s, .ctx = ctx, .host = o->host };
-    return writes ? pg_vector_adopt(&call, o->err) : RAG_OK;
+    if (writes)
+        PG_TRY(pg_vector_adopt(&call, o->err));
+    if (o->config->flags & RAG_OPEN_BUILD)
+        return pg_build_begin(&call, (o->config->flags & RAG_OPEN_REPLACE) != 0, o->err);
+    return RAG_OK;
 }
 
 static rag_status pg_open(const rag_host *host, const rag_backend_config *config,
                           const rag_context *ctx, void **self, rag_error *err)
 {
     const struct opening opening = { host, config, err };
-    if (config->flags & (RAG_OPEN_BUILD | RAG_OPEN_REPLACE))
-        return host->fail(err, RAG_E_UNSUPPORTED,
-                          "PostgreSQL: a store cannot be built aside; write into a new workspace");
     struct pg_server *s = host->alloc(sizeof *s);
     if (!s)
         return pg_no_memory(host, err);
@@ -505,7 +507,8 @@ static const rag_backend postgres_backend = {
     .class_names = class_names,
     .options = option_names,
     .required = required,
-    .features = RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_OPTIMIZE | RAG_FEATURE_PENDING,
+    .features =
+        RAG_FEATURE_TRANSACTIONS | RAG_FEATURE_BUILD | RAG_FEATURE_OPTIMIZE | RAG_FEATURE_PENDING,
     .guarantees = RAG_GUARANTEE_ATOMIC_BATCH | RAG_GUARANTEE_READ_YOUR_WRITES |
                   RAG_GUARANTEE_SHARED | RAG_GUARANTEE_DURABLE,
     .open = pg_open,
@@ -517,6 +520,7 @@ static const rag_backend postgres_backend = {
     .begin = pg_begin,
     .commit = pg_commit,
     .abort = pg_abort,
+    .publish = pg_publish,
     .optimize = pg_vector_optimize,
     .kv = &pg_kv,
     .vector = &pg_vector,

@@ -37,8 +37,10 @@ struct pg_server {
     struct pg_vector_statements *vectors; /* vector_statements.c */
     struct pg_owner *owner;               /* vector_pending.c */
     struct pg_durability *durability;
-    struct pg_kept *kept; /* what address and workspace point to */
-    atomic_uint writes;   /* counted to fold the counters now and then */
+    struct pg_build *build;   /* build.c; NULL: opened as usual */
+    struct pg_kept *kept;     /* what address and workspace point to */
+    atomic_int index_refused; /* vector_index.c */
+    atomic_uint writes;       /* counted to fold the counters now and then */
 };
 
 /* An explicit transaction. */
@@ -59,6 +61,23 @@ rag_status pg_read(const rag_call *call, pg_work work, void *user, rag_error *er
  * the order of commits, 0 inside a transaction. `durable`: it is when this returns. */
 rag_status pg_write(const rag_call *call, pg_work work, void *user, int durable, rag_token *token,
                     rag_error *err);
+
+/* `work` on a connection that is inside a transaction: behind a savepoint. */
+rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
+                         rag_error *err);
+/* BEGIN and the turn. A caller with a deadline waits until that, others for lock_timeout_ms. */
+rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err);
+/* The counters and COMMIT. */
+rag_status pg_end_build(const rag_call *call, struct pg_conn *conn, rag_token *token,
+                        rag_error *err);
+
+/* build.c: the store is built aside. */
+rag_status pg_build_begin(const rag_call *call, int replace, rag_error *err);
+/* *done: `work` ran, inside the build; 0: nothing is being built. */
+rag_status pg_build_run(const rag_call *call, pg_work work, void *user, int *done, rag_error *err);
+int pg_build_is_on(const rag_call *call);
+rag_status pg_publish(const rag_call *call, rag_error *err); /* of rag_backend */
+void pg_build_free(struct pg_server *s);
 
 /* Slots of rag_backend. */
 rag_status pg_begin(const rag_call *call, void **txn, rag_error *err);

@@ -72,9 +72,9 @@ static void roll_back(struct pg_conn *conn)
 
 /* ---- inside an explicit transaction --------------------------------------------------------------- */
 
-static rag_status run_inside(const rag_call *call, pg_work work, void *user, rag_error *err)
+rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
+                         rag_error *err)
 {
-    struct pg_conn *conn = ((struct pg_txn *)call->txn)->conn;
     if (conn->lost)
         return call->host->fail(err, RAG_E_TRANSACTION,
                                 "the connection of this transaction was lost: it was rolled back");
@@ -95,6 +95,11 @@ static rag_status run_inside(const rag_call *call, pg_work work, void *user, rag
     if (status != RAG_OK && conn->lost && err)
         err->retryable = 0;
     return status;
+}
+
+static rag_status run_in_txn(const rag_call *call, pg_work work, void *user, rag_error *err)
+{
+    return pg_run_inside(call, ((struct pg_txn *)call->txn)->conn, work, user, err);
 }
 
 /* ---- one slot as its own transaction -------------------------------------------------------------- */
@@ -119,15 +124,19 @@ static rag_status read_once(void *user, rag_error *err)
 
 rag_status pg_read(const rag_call *call, pg_work work, void *user, rag_error *err)
 {
+    int done;
     if (call->txn)
-        return run_inside(call, work, user, err);
+        return run_in_txn(call, work, user, err);
+    PG_TRY(pg_build_run(call, work, user, &done, err));
+    if (done)
+        return RAG_OK;
     struct attempt a = { call, work, user, 0, 0 };
     return net_retry(call->host, call->ctx, &server_of(call)->retry, NET_READ, read_once, &a, err);
 }
 
-/* BEGIN and the turn. Read committed, whatever the server's default is: each statement sees what was
- * committed before it, so also what was while this one waited for its turn. A caller with a deadline waits until that, others for lock_timeout_ms. */
-static rag_status begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err)
+/* Read committed, whatever the server's default is: each statement sees what was committed before it,
+ * so also what was while this one waited for its turn. */
+rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err)
 {
     const struct pg_server *s = server_of(call);
     struct pg_params params = { 0 };
@@ -209,7 +218,7 @@ static rag_status write_once(void *user, rag_error *err)
     struct pg_server *s = server_of(a->call);
     struct pg_conn *conn;
     PG_TRY(acquire(a->call, &conn, err));
-    rag_status status = begin_writing(a->call, conn, err);
+    rag_status status = pg_begin_writing(a->call, conn, err);
     if (status == RAG_OK) {
         if (a->durable)
             status = begin_durable(a->call, conn, err);
@@ -241,11 +250,14 @@ rag_status pg_write(const rag_call *call, pg_work work, void *user, int durable,
                     rag_error *err)
 {
     struct attempt a = { call, work, user, durable, 0 };
+    int done = 1;
     if (call->txn && durable)
-        PG_TRY(run_inside(call, durable_inside, &a, err));
+        PG_TRY(run_in_txn(call, durable_inside, &a, err));
     else if (call->txn)
-        PG_TRY(run_inside(call, work, user, err));
+        PG_TRY(run_in_txn(call, work, user, err));
     else
+        PG_TRY(pg_build_run(call, work, user, &done, err));
+    if (!done)
         PG_TRY(net_retry(call->host, call->ctx, &server_of(call)->retry, NET_WRITE, write_once, &a,
                          err));
     if (token)
@@ -260,7 +272,7 @@ static rag_status begin_once(void *user, rag_error *err)
     struct attempt *a = user;
     struct pg_conn *conn;
     PG_TRY(acquire(a->call, &conn, err));
-    const rag_status status = begin_writing(a->call, conn, err);
+    const rag_status status = pg_begin_writing(a->call, conn, err);
     if (status == RAG_OK)
         ((struct pg_txn *)a->user)->conn = conn;
     else
@@ -268,8 +280,19 @@ static rag_status begin_once(void *user, rag_error *err)
     return status;
 }
 
+rag_status pg_end_build(const rag_call *call, struct pg_conn *conn, rag_token *token,
+                        rag_error *err)
+{
+    PG_TRY(fold(call, conn, err));
+    return end_writing(call, conn, 1, token, err);
+}
+
 rag_status pg_begin(const rag_call *call, void **txn, rag_error *err)
 {
+    if (pg_build_is_on(call))
+        return call->host->fail(err, RAG_E_UNSUPPORTED,
+                                "PostgreSQL: a store that is being built is one transaction and "
+                                "has none inside");
     struct pg_txn *t = call->host->alloc(sizeof *t);
     if (!t)
         return pg_no_memory(call->host, err);
@@ -343,5 +366,7 @@ static rag_status flush_work(const rag_call *call, struct pg_conn *conn, void *u
 rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err)
 {
     PG_TRY(call->host->check(call->ctx, err));
+    if (pg_build_is_on(call))
+        return RAG_OK; /* publishing makes it durable */
     return pg_read(call, flush_work, &upto, err);
 }

@@ -153,18 +153,18 @@ struct writing {
     const char *name;
     const rag_vector_item *items;
     size_t n;
+    struct pg_space space;
 };
 
 static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
 {
-    const struct writing *w = user;
-    struct pg_space space;
+    struct writing *w = user;
     int found;
-    PG_TRY(pg_space_find(call, conn, w->name, &space, &found, err));
+    PG_TRY(pg_space_find(call, conn, w->name, &w->space, &found, err));
     if (!found)
         return pg_space_missing(call, w->name, err);
-    PG_TRY(pg_vector_write(call, conn, &space, w->name, w->items, w->n, err));
-    return space.waiting
+    PG_TRY(pg_vector_write(call, conn, &w->space, w->name, w->items, w->n, err));
+    return w->space.waiting
                ? pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items, w->n, err)
                : RAG_OK;
 }
@@ -173,8 +173,10 @@ static rag_status vector_put_many(const rag_call *call, const char *name_space,
                                   const rag_vector_item *items, size_t n, rag_token *token,
                                   rag_error *err)
 {
-    struct writing w = { name_space, items, n };
-    return pg_write(call, put_work, &w, 0, token, err);
+    struct writing w = { .name = name_space, .items = items, .n = n };
+    PG_TRY(pg_write(call, put_work, &w, 0, token, err));
+    pg_vector_index_grown(call, name_space, &w.space);
+    return RAG_OK;
 }
 
 /* ---- deleting -------------------------------------------------------------------------------------- */

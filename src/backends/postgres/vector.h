@@ -42,6 +42,7 @@ struct pg_space {
     int waiting;                        /* rows are pending */
     int iterates;                       /* pgvector 0.8 or newer */
     uint64_t table_rows;                /* about so many, of all workspaces; 0: not known */
+    int indexed;                        /* its vectors are */
     const struct pg_vector_statements *sql;
 };
 
@@ -75,6 +76,29 @@ const struct pg_table *pg_vector_layout(const char *name);
 /* LightRAG's rule: the base, or with the model and the dimension behind it. "": too long a name. */
 void pg_vector_name(const struct pg_table *layout, const rag_vector_space *space,
                     char out[PG_NAME_MAX + 1]);
+
+/* The same in a transaction of its own: for a space that is defined while the store is being built. */
+rag_status pg_vector_tables_apart(const rag_call *call, const char *name,
+                                  const rag_vector_space *space, struct pg_vector_place *place,
+                                  rag_error *err);
+/* What is known of a table with vectors. */
+struct pg_making;
+struct pg_vector_state {
+    int there, half, prepared, indexed, has_halfvec;
+    int64_t dimension; /* -1: not limited, or no such column */
+    char md5[13];      /* the beginning of the hash of its name */
+};
+rag_status pg_vector_look(const struct pg_making *m, const char *table,
+                          struct pg_vector_state *out);
+/* Named by LightRAG's rule. */
+rag_status pg_vector_make_index(const struct pg_making *m, const char *table, const char *md5,
+                                const char *suffix, const char *on);
+
+/* vector_index.c: indexes of vectors that are missing, for tables with rows; of all spaces, */
+rag_status pg_vector_index_all(const rag_call *call, rag_error *err);
+/* or of one whose table has grown without: after a write of it, or when it is defined. */
+void pg_vector_index_grown(const rag_call *call, const char *name, const struct pg_space *space);
+void pg_vector_index_defined(const rag_call *call, const char *name, const struct pg_space *space);
 
 /* vector_adopt.c: spaces that LightRAG filled get their record, for callers that write. */
 rag_status pg_vector_adopt(const rag_call *call, rag_error *err);

@@ -548,8 +548,11 @@ rag_status pg_pending_resolve(const rag_call *call, const char *name_space,
         status = pg_no_memory(call->host, err);
     if (status == RAG_OK)
         status = pg_write(call, settle_work, &s, 0, token, err);
-    if (status == RAG_OK)
+    if (status == RAG_OK) {
         *applied = s.applied;
+        if (s.applied)
+            pg_vector_index_grown(call, name_space, &s.space);
+    }
     call->host->free(s.items);
     call->host->free(s.deletes);
     return status;

@@ -21,7 +21,10 @@ static const char SQL_FIND[] =
     " coalesce((SELECT (string_to_array(e.extversion, '.')::int[] >= ARRAY[0, 8])::int::int8"
     " FROM pg_extension e WHERE e.extname = 'vector'), 0),"
     " coalesce((SELECT greatest(c.reltuples, 0)::int8 FROM pg_class c WHERE c.oid ="
-    " to_regclass(coalesce(nullif(s.lightrag, ''), s.own))::oid), 0)"
+    " to_regclass(coalesce(nullif(s.lightrag, ''), s.own))::oid), 0),"
+    " EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+    " AND a.attnum = i.indkey[0] WHERE a.attname = 'content_vector' AND i.indisvalid"
+    " AND i.indrelid = to_regclass(coalesce(nullif(s.lightrag, ''), s.own))::oid)::int::int8"
     " FROM ragstore_space s WHERE s.workspace = $1::text AND s.name = $2::text";
 static const char SQL_RECORD[] =
     "INSERT INTO ragstore_space (workspace, name, model, dimension, metric, element, lightrag, own)"
@@ -76,6 +79,7 @@ static rag_status read_space(const rag_call *call, const PGresult *r, const char
     out->waiting = pg_int(r, 0, 10) != 0;
     out->iterates = pg_int(r, 0, 11) != 0;
     out->table_rows = (uint64_t)pg_int(r, 0, 12);
+    out->indexed = pg_int(r, 0, 13) != 0;
     return pg_vector_statements_of(call->self, &out->place, out->table, &out->sql, err);
 }
 
@@ -131,8 +135,7 @@ rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char 
 struct asking {
     const char *name;
     const rag_vector_space *wanted;
-    rag_vector_space facts;
-    char lightrag[PG_NAME_MAX + 1];
+    struct pg_space space;
     uint64_t count;
     int found;
 };
@@ -141,13 +144,7 @@ static rag_status describe_work(const rag_call *call, struct pg_conn *conn, void
                                 rag_error *err)
 {
     struct asking *a = user;
-    struct pg_space space;
-    PG_TRY(pg_space_find(call, conn, a->name, &space, &a->found, err));
-    if (a->found) {
-        a->facts = space.facts;
-        memcpy(a->lightrag, space.place.lightrag, sizeof a->lightrag);
-    }
-    return RAG_OK;
+    return pg_space_find(call, conn, a->name, &a->space, &a->found, err);
 }
 
 rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_vector_space *out,
@@ -157,7 +154,7 @@ rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_
     PG_TRY(pg_read(call, describe_work, &a, err));
     if (!a.found)
         return pg_space_missing(call, name_space, err);
-    *out = a.facts;
+    *out = a.space.facts;
     return RAG_OK;
 }
 
@@ -174,6 +171,23 @@ static rag_status define_work(const rag_call *call, struct pg_conn *conn, void *
     return pg_space_record(call, conn, a->name, a->wanted, &place, err);
 }
 
+/* While the store is being built its tables are made at once, for all. */
+static rag_status record_work(const rag_call *call, struct pg_conn *conn, void *user,
+                              rag_error *err)
+{
+    const struct asking *a = user;
+    return pg_space_record(call, conn, a->name, a->wanted, &a->space.place, err);
+}
+
+static rag_status define_new(const rag_call *call, struct asking *a, rag_error *err)
+{
+    if (!pg_build_is_on(call))
+        return pg_write(call, define_work, a, 0, NULL, err);
+    memset(&a->space, 0, sizeof a->space);
+    PG_TRY(pg_vector_tables_apart(call, a->name, a->wanted, &a->space.place, err));
+    return pg_write(call, record_work, a, 0, NULL, err);
+}
+
 rag_status pg_vector_define(const rag_call *call, const char *name_space,
                             const rag_vector_space *space, rag_vector_space *existing,
                             rag_error *err)
@@ -181,11 +195,13 @@ rag_status pg_vector_define(const rag_call *call, const char *name_space,
     struct asking a = { .name = name_space, .wanted = space };
     PG_TRY(pg_read(call, describe_work, &a, err));
     if (!a.found)
-        PG_TRY(pg_write(call, define_work, &a, 0, NULL, err));
+        PG_TRY(define_new(call, &a, err));
     if (!a.found)
         return RAG_OK;
-    PG_TRY(pg_vector_settle_model(call, name_space, a.lightrag, space, &a.facts, err));
-    *existing = a.facts;
+    PG_TRY(pg_vector_settle_model(call, name_space, a.space.place.lightrag, space, &a.space.facts,
+                                  err));
+    pg_vector_index_defined(call, name_space, &a.space);
+    *existing = a.space.facts;
     return call->host->fail(err, RAG_E_CONFLICT, "vector space '%s' exists", name_space);
 }
 
@@ -224,7 +240,7 @@ rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_erro
     return pg_write(call, drop_work, &a, 1, NULL, err);
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------ */
+/* ---- optimizing ------------------------------------------------------------------------------------ */
 
 static const char SQL_TABLES[] =
     "SELECT DISTINCT t FROM (SELECT lightrag AS t FROM ragstore_space WHERE workspace = $1::text"
@@ -258,5 +274,6 @@ static rag_status analyze_work(const rag_call *call, struct pg_conn *conn, void 
  * minute after they were written; this tells it at once. */
 rag_status pg_vector_optimize(const rag_call *call, rag_error *err)
 {
+    PG_TRY(pg_vector_index_all(call, err));
     return pg_read(call, analyze_work, NULL, err);
 }

@@ -16,8 +16,6 @@
 #include "schema.h"
 #include "vector.h"
 
-enum { HNSW_VECTOR_MAX = 2000, HNSW_HALF_MAX = 4000, MD5_PART = 12 };
-
 static const char SQL_EXTENSION[] = "SELECT 1 FROM pg_extension WHERE extname = 'vector'";
 static const char SQL_AVAILABLE[] = "SELECT 1 FROM pg_available_extensions WHERE name = 'vector'";
 /* Is it there, the type of its vectors, their dimension, is it prepared, has it an index; the short
@@ -27,7 +25,8 @@ static const char SQL_TABLE[] =
     " coalesce(a.atttypmod, -1)::int8,"
     " (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid"
     " AND t.tgname = 'ragstore_count_0'),"
-    " (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY(i.indkey)),"
+    " (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid"
+    " AND a.attnum = ANY(i.indkey)),"
     " substr(md5($1::text), 1, 12), (to_regtype('halfvec') IS NOT NULL)::int::int8"
     " FROM (SELECT to_regclass($1::text)::oid AS oid) c LEFT JOIN pg_attribute a"
     " ON a.attrelid = c.oid AND a.attname = 'content_vector' AND NOT a.attisdropped";
@@ -103,24 +102,18 @@ void pg_vector_name(const struct pg_table *layout, const rag_vector_space *space
 
 /* ---- what is there --------------------------------------------------------------------------------- */
 
-struct state {
-    int there, half, prepared, indexed, has_halfvec;
-    int64_t dimension; /* -1: not limited, or no such column */
-    char md5[MD5_PART + 1];
-};
-
-static rag_status look(const struct pg_making *m, const char *table, struct state *out)
+rag_status pg_vector_look(const struct pg_making *m, const char *table, struct pg_vector_state *out)
 {
     struct pg_params params = { 0 };
     PGresult *r;
     pg_add_text(&params, table);
     PG_TRY(pg_run(m->conn, m->ctx, SQL_TABLE, &params, "looking at a table", &r, m->err));
-    *out = (struct state){ .there = pg_int(r, 0, 0) != 0,
-                           .half = pg_int(r, 0, 1) != 0,
-                           .dimension = pg_int(r, 0, 2),
-                           .prepared = pg_int(r, 0, 3) != 0,
-                           .indexed = pg_int(r, 0, 4) != 0,
-                           .has_halfvec = pg_int(r, 0, 6) != 0 };
+    *out = (struct pg_vector_state){ .there = pg_int(r, 0, 0) != 0,
+                                     .half = pg_int(r, 0, 1) != 0,
+                                     .dimension = pg_int(r, 0, 2),
+                                     .prepared = pg_int(r, 0, 3) != 0,
+                                     .indexed = pg_int(r, 0, 4) != 0,
+                                     .has_halfvec = pg_int(r, 0, 6) != 0 };
     (void)snprintf(out->md5, sizeof out->md5, "%s", PQgetvalue(r, 0, 5));
     PQclear(r);
     return RAG_OK;
@@ -172,8 +165,8 @@ static void name_index(const char *table, const char *md5, const char *suffix,
         (void)snprintf(out, PG_NAME_MAX + 1, "idx_%s_%s", md5, suffix);
 }
 
-static rag_status make_index(const struct pg_making *m, const char *table, const char *md5,
-                             const char *suffix, const char *on)
+rag_status pg_vector_make_index(const struct pg_making *m, const char *table, const char *md5,
+                                const char *suffix, const char *on)
 {
     char name[PG_NAME_MAX + 1];
     struct pg_text sql = { .host = m->host };
@@ -185,45 +178,18 @@ static rag_status make_index(const struct pg_making *m, const char *table, const
     return status;
 }
 
-/* The index of the vectors, when there is one of this kind for so many dimensions. */
-static rag_status make_vector_index(const struct pg_making *m, const struct pg_vector_options *o,
-                                    const char *table, const char *md5,
-                                    const rag_vector_space *space, int half)
-{
-    const char *type = half ? "halfvec" : "vector";
-    const char *metric = space->metric == RAG_METRIC_DOT ? "ip" : "cosine";
-    char suffix[32], on[160];
-    if (o->index == PG_INDEX_NONE || space->dimension > (half ? HNSW_HALF_MAX : HNSW_VECTOR_MAX))
-        return RAG_OK;
-    if (o->index == PG_INDEX_IVFFLAT) {
-        if (space->dimension < 2) /* it refuses these */
-            return RAG_OK;
-        (void)snprintf(suffix, sizeof suffix, "ivfflat_%s", metric);
-        (void)snprintf(on, sizeof on,
-                       "USING ivfflat (content_vector %s_%s_ops) WITH (lists = %lld)", type, metric,
-                       (long long)o->lists);
-    } else {
-        (void)snprintf(suffix, sizeof suffix, "%s_%s", half ? "hnsw_halfvec" : "hnsw", metric);
-        (void)snprintf(
-            on, sizeof on,
-            "USING hnsw (content_vector %s_%s_ops) WITH (m = %lld, ef_construction = %lld)", type,
-            metric, (long long)o->hnsw_m, (long long)o->hnsw_ef);
-    }
-    return make_index(m, table, md5, suffix, on);
-}
-
 /* Rows that pgvector cannot compare (vector_statements.c), and our order. */
 static rag_status make_own_indexes(const struct pg_making *m, const char *table, const char *md5,
                                    int half, const char *columns, const char *order)
 {
     struct pg_text on = { .host = m->host };
-    PG_TRY(make_index(m, table, md5, "ragstore_order", order));
+    PG_TRY(pg_vector_make_index(m, table, md5, "ragstore_order", order));
     pg_text_printf(&on, "(%s) WHERE ", columns);
     pg_text_fill(&on, "@(content_vector) < 1e-12 OR @(content_vector) > 1e12",
                  half ? "l2_norm" : "vector_norm");
     rag_status status = pg_text_check(&on, m->err);
     if (status == RAG_OK)
-        status = make_index(m, table, md5, "ragstore_odd", on.data);
+        status = pg_vector_make_index(m, table, md5, "ragstore_odd", on.data);
     pg_text_free(&on);
     return status;
 }
@@ -260,16 +226,16 @@ static rag_status prepare_lightrag(const struct pg_making *m, const char *table,
     rag_status status = pg_schema_run_text(m, &sql);
     pg_text_free(&sql);
     if (status == RAG_OK)
-        status = make_index(m, table, md5, "id", "(id)");
+        status = pg_vector_make_index(m, table, md5, "id", "(id)");
     if (status == RAG_OK)
-        status = make_index(m, table, md5, "workspace_id", "(workspace, id)");
+        status = pg_vector_make_index(m, table, md5, "workspace_id", "(workspace, id)");
     for (size_t i = 0; i < layout->column_count && status == RAG_OK; i++) {
         char suffix[48], on[64];
         if (layout->columns[i].width != 512)
             continue;
         (void)snprintf(suffix, sizeof suffix, "ragstore_%s", layout->columns[i].name);
         (void)snprintf(on, sizeof on, "(workspace, %s)", layout->columns[i].name);
-        status = make_index(m, table, md5, suffix, on);
+        status = pg_vector_make_index(m, table, md5, suffix, on);
     }
     if (status == RAG_OK)
         status =
@@ -305,9 +271,8 @@ static rag_status make_lightrag(const struct pg_making *m, const char *table, co
 static rag_status lightrag_table(const rag_call *call, const struct pg_making *m, const char *name,
                                  const rag_vector_space *space, struct pg_vector_place *place)
 {
-    const struct pg_server *s = call->self;
     const struct pg_table *layout = pg_vector_layout(name);
-    struct state t;
+    struct pg_vector_state t;
     if (!layout || space->metric != RAG_METRIC_COSINE)
         return RAG_OK;
     if (!place->lightrag[0])
@@ -318,7 +283,7 @@ static rag_status lightrag_table(const rag_call *call, const struct pg_making *m
                         "are in a table that LightRAG does not see");
         return RAG_OK;
     }
-    PG_TRY(look(m, place->lightrag, &t));
+    PG_TRY(pg_vector_look(m, place->lightrag, &t));
     place->lightrag_half =
         t.there ? t.half : space->element == RAG_ELEMENT_FLOAT16 && t.has_halfvec;
     if (t.there && (t.dimension != (int64_t)space->dimension ||
@@ -331,25 +296,21 @@ static rag_status lightrag_table(const rag_call *call, const struct pg_making *m
     }
     if (!t.there)
         PG_TRY(make_lightrag(m, place->lightrag, t.md5, layout, space, place->lightrag_half));
-    if (!t.prepared)
-        PG_TRY(prepare_lightrag(m, place->lightrag, t.md5, layout, place->lightrag_half));
-    return t.indexed ? RAG_OK
-                     : make_vector_index(m, &s->vector_options, place->lightrag, t.md5, space,
-                                         place->lightrag_half);
+    return t.prepared ? RAG_OK
+                      : prepare_lightrag(m, place->lightrag, t.md5, layout, place->lightrag_half);
 }
 
-static rag_status own_table(const rag_call *call, const struct pg_making *m,
-                            const rag_vector_space *space, struct pg_vector_place *place)
+static rag_status own_table(const struct pg_making *m, const rag_vector_space *space,
+                            struct pg_vector_place *place)
 {
-    const struct pg_server *s = call->self;
-    struct state t;
+    struct pg_vector_state t;
     struct pg_text sql = { .host = m->host };
-    PG_TRY(look(m, "ragstore_space", &t)); /* for has_halfvec */
+    PG_TRY(pg_vector_look(m, "ragstore_space", &t)); /* for has_halfvec */
     place->own_half = space->element == RAG_ELEMENT_FLOAT16 && t.has_halfvec;
     (void)snprintf(place->own, sizeof place->own, "ragstore_vectors_%u_%s_%s", space->dimension,
                    place->own_half ? "f16" : "f32",
                    space->metric == RAG_METRIC_DOT ? "dot" : "cosine");
-    PG_TRY(look(m, place->own, &t));
+    PG_TRY(pg_vector_look(m, place->own, &t));
     if (t.there)
         return RAG_OK;
     pg_text_printf(&sql,
@@ -366,7 +327,6 @@ static rag_status own_table(const rag_call *call, const struct pg_making *m,
     PG_TRY(status);
     PG_TRY(make_own_indexes(m, place->own, t.md5, place->own_half, "workspace, name",
                             "(workspace, name, substr(key, 1, 512))"));
-    PG_TRY(make_vector_index(m, &s->vector_options, place->own, t.md5, space, place->own_half));
     return count(m, place->own, t.md5, "'vector'::text", "n.name",
                  "octet_length(n.key) + octet_length(n.value::text)"
                  " + pg_column_size(n.content_vector)");
@@ -385,6 +345,26 @@ rag_status pg_vector_tables(const rag_call *call, struct pg_conn *conn, const ch
     PG_TRY(pg_run(conn, call->ctx, PG_SQL_SCHEMA_LOCK, &none, "making tables", NULL, err));
     PG_TRY(ensure_extension(&m, name));
     place->metric = space->metric;
-    PG_TRY(own_table(call, &m, space, place));
+    PG_TRY(own_table(&m, space, place));
     return lightrag_table(call, &m, name, space, place);
+}
+
+rag_status pg_vector_tables_apart(const rag_call *call, const char *name,
+                                  const rag_vector_space *space, struct pg_vector_place *place,
+                                  rag_error *err)
+{
+    struct pg_server *s = call->self;
+    struct pg_conn *conn;
+    void *connection;
+    PG_TRY(net_pool_acquire(s->pool, call->ctx, &connection, err));
+    conn = connection;
+    /* what is being built may hold a table, and would be waited for without end */
+    rag_status status = pg_command(conn, call->ctx, "BEGIN; SET LOCAL lock_timeout = '30s'",
+                                   PG_RUNNING, "making tables", err);
+    if (status == RAG_OK)
+        status = pg_vector_tables(call, conn, name, space, place, err);
+    if (status == RAG_OK)
+        status = pg_command(conn, call->ctx, "COMMIT", PG_COMMITTING, "making tables", err);
+    net_pool_release(s->pool, conn, status == RAG_OK && !conn->lost);
+    return status;
 }
