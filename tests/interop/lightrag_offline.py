@@ -95,15 +95,17 @@ async def answer(prompt, system_prompt=None, history_messages=None, **_):
     return "ok" if len(prompt) < 200 else " ".join(prompt.split())[:300]
 
 
-def real_embeddings():
-    """Those of a small language model, which bench/minilm.py wants packages for."""
+def real_embeddings(one_by_one=False):
+    """Those of a small language model, which bench/minilm.py wants packages for. The last digits of an embedding depend on
+    what is embedded with it, and that on how tasks were scheduled: `one_by_one` a text has the same one each time."""
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
     import minilm
     model, one_at_a_time = minilm.MiniLM(), asyncio.Semaphore(1)  # numpy uses every core by itself
 
     async def embed(texts, **_):
+        parts = [[text] for text in texts] if one_by_one else [list(texts)]
         async with one_at_a_time:
-            return await asyncio.to_thread(model.embed, list(texts))
+            return np.concatenate([await asyncio.to_thread(model.embed, part) for part in parts])
 
     return EmbeddingFunc(embedding_dim=minilm.DIM, max_token_size=8192, func=embed, model_name="all-MiniLM-L6-v2")
 

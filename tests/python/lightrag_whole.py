@@ -7,7 +7,7 @@
 order in which the graph gives the neighbours of a node: with ours that of their names, with NetworkX that in which they were
 inserted, which depends on how tasks were scheduled and on whether the file was read again. Each file is one document, called
 after the file. Prints a JSON list of what `contexts` and `contents` gave. KILL_AT_WRITE=N in the environment: killed at the N-th
-write to our store.
+write to our store. RAGSTORE_EMBEDDINGS=minilm: those of a small language model in place of a direction for each word.
 """
 import asyncio
 import itertools
@@ -53,7 +53,9 @@ def make_rag(whose, folder, **options):
         options = {**OURS, **options}
         if number := int(os.environ.get("KILL_AT_WRITE", 0)):
             kill_at(number)
-    options.setdefault("embedding_func", lightrag_offline.word_embeddings())
+    if "embedding_func" not in options:
+        real = os.environ.get("RAGSTORE_EMBEDDINGS") == "minilm"
+        options["embedding_func"] = lightrag_offline.real_embeddings(True) if real else lightrag_offline.word_embeddings()
     return lightrag_offline.make_rag(folder, **options)
 
 
