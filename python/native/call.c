@@ -85,7 +85,7 @@ static int take_txn(call *c)
     return 0;
 }
 
-static int is_usable(store_object *self)
+static int is_usable(const store_object *self)
 {
     if (!self->store || self->closing)
         raise_kind(self->state, RAG_E_INVALID, "the store is closed");
@@ -109,11 +109,14 @@ static void leave(call *c)
     Py_CLEAR(c->self);
 }
 
-int call_begin(call *c, store_object *self)
+int call_begin(call *c, PyObject *store)
 {
+    store_object *self = (store_object *)store;
     if (!is_usable(self))
         return 0;
-    c->self = (store_object *)Py_NewRef((PyObject *)self);
+    c->self = (store_object *)Py_NewRef(store);
+    c->state = self->state;
+    c->store = self->store;
     c->ctx.log = log_keep;
     c->ctx.user = c;
     self->calls++;
@@ -125,7 +128,8 @@ int call_begin(call *c, store_object *self)
 
 int call_end(call *c)
 {
-    native_state *state = c->self->state;
+    if (!c->self)
+        return 0;
     leave(c);
     log_hand_on(&c->said);
     if (c->raised[0]) {
@@ -133,8 +137,18 @@ int call_end(call *c)
         return 0;
     }
     if (c->status != RAG_OK)
-        raise_status(state, c->status, &c->err);
+        raise_status(c->state, c->status, &c->err);
     return c->status == RAG_OK;
+}
+
+void call_drop(call *c)
+{
+    rag_result_free(c->result);
+    PyMem_Free(c->rows);
+    vectors_drop(&c->vectors);
+    batch_drop(&c->batch);
+    names_drop(&c->names);
+    texts_drop(&c->texts);
 }
 
 void call_release(call *c)
@@ -177,68 +191,6 @@ static void look_for_signals(void *user, const rag_progress *progress)
 
 void call_watch_signals(call *c)
 {
-    if (!c->flag)
-        c->ctx.cancel = &c->own_flag;
+    c->ctx.cancel = &c->own_flag; /* a flag of the caller takes its place: take_flag() */
     c->ctx.progress = look_for_signals;
-}
-
-/* ---- methods of one shape ----------------------------------------------------------------------------- */
-
-PyObject *run_named(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
-                    named_call function)
-{
-    static const char *const names[] = { "name", CALL_NAMES };
-    store_object *self = (store_object *)store;
-    call c = CALL_INIT;
-    const char *name;
-    if (!take_arguments(args, kwargs, format, names, &name, CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, function(self->store, &c.ctx, name, &c.err));
-    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
-}
-
-PyObject *run_count(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
-                    count_call function)
-{
-    static const char *const names[] = { "name", CALL_NAMES };
-    store_object *self = (store_object *)store;
-    call c = CALL_INIT;
-    const char *name;
-    uint64_t count = 0;
-    if (!take_arguments(args, kwargs, format, names, &name, CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, function(self->store, &c.ctx, name, &count, &c.err));
-    return call_end(&c) ? PyLong_FromUnsignedLongLong(count) : NULL;
-}
-
-PyObject *run_plain(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
-                    plain_call function)
-{
-    static const char *const names[] = { CALL_NAMES };
-    store_object *self = (store_object *)store;
-    call c = CALL_INIT;
-    if (!take_arguments(args, kwargs, format, names, CALL_ARGUMENTS(&c)) || !call_begin(&c, self))
-        return NULL;
-    call_watch_signals(&c);
-    CALL(&c, function(self->store, &c.ctx, &c.err));
-    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
-}
-
-int take_size(Py_ssize_t number, const char *what)
-{
-    if (number < 0)
-        PyErr_Format(PyExc_ValueError, "%s must not be negative", what);
-    return number >= 0;
-}
-
-int page_take(page_position *page)
-{
-    if (!take_size(page->rows, "limit"))
-        return 0;
-    page->after.data = page->data;
-    page->after.len = (size_t)page->len;
-    page->limit = (size_t)page->rows;
-    return 1;
 }

@@ -11,70 +11,38 @@
 static PyObject *graph_put_nodes(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "nodes", "replace", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    PyObject *nodes, *answer = NULL;
+    PyObject *nodes;
     int replace = 0;
-    batch b = BATCH_INIT;
-    rag_node *rows = NULL;
-    rag_token token = 0;
-    if (!take_arguments(args, kwargs, "O|$p" CALL_FORMAT ":graph_put_nodes", names, &nodes,
-                        &replace, CALL_ARGUMENTS(&c)) ||
-        !batch_take_rows(nodes, 1, &b) || !(rows = nodes_of(&b)) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_graph_put_nodes(self->store, &c.ctx, rows, b.count,
-                                 replace ? RAG_PUT_REPLACE : RAG_PUT_MERGE, &token, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(token);
-cleanup:
-    PyMem_Free(rows);
-    batch_drop(&b);
-    return answer;
+    if (take_arguments(args, kwargs, "O|$p" CALL_FORMAT ":graph_put_nodes", names, &nodes, &replace,
+                       CALL_ARGUMENTS(&c)) &&
+        batch_take_rows(nodes, 1, &c.batch) && (c.rows = nodes_of(&c.batch)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_graph_put_nodes(c.store, &c.ctx, c.rows, c.batch.count,
+                                     replace ? RAG_PUT_REPLACE : RAG_PUT_MERGE, &c.number, &c.err));
+    return end_number(&c);
 }
 
 static PyObject *graph_put_edges(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "edges", "replace", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    PyObject *edges, *answer = NULL;
+    PyObject *edges;
     int replace = 0;
-    batch b = BATCH_INIT;
-    rag_edge *rows = NULL;
-    rag_token token = 0;
-    if (!take_arguments(args, kwargs, "O|$p" CALL_FORMAT ":graph_put_edges", names, &edges,
-                        &replace, CALL_ARGUMENTS(&c)) ||
-        !batch_take_rows(edges, 2, &b) || !(rows = edges_of(&b)) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_graph_put_edges(self->store, &c.ctx, rows, b.count,
-                                 replace ? RAG_PUT_REPLACE : RAG_PUT_MERGE, &token, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(token);
-cleanup:
-    PyMem_Free(rows);
-    batch_drop(&b);
-    return answer;
+    if (take_arguments(args, kwargs, "O|$p" CALL_FORMAT ":graph_put_edges", names, &edges, &replace,
+                       CALL_ARGUMENTS(&c)) &&
+        batch_take_rows(edges, 2, &c.batch) && (c.rows = edges_of(&c.batch)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_graph_put_edges(c.store, &c.ctx, c.rows, c.batch.count,
+                                     replace ? RAG_PUT_REPLACE : RAG_PUT_MERGE, &c.number, &c.err));
+    return end_number(&c);
 }
 
 static PyObject *graph_delete_nodes(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "labels", CALL_NAMES };
-    store_object *self = (store_object *)object;
-    call c = CALL_INIT;
-    PyObject *labels, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    uint64_t deleted = 0;
-    if (!take_arguments(args, kwargs, "O|$" CALL_FORMAT ":graph_delete_nodes", names, &labels,
-                        CALL_ARGUMENTS(&c)) ||
-        !texts_take(labels, "labels", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_graph_delete_nodes(self->store, &c.ctx, list.slices, list.count, &deleted, NULL,
-                                    &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(deleted);
-cleanup:
-    texts_drop(&list);
-    return answer;
+    return run_delete(object, args, kwargs, "O|$" CALL_FORMAT ":graph_delete_nodes", names,
+                      rag_graph_delete_nodes);
 }
 
 /* ---- reading by label ---------------------------------------------------------------------------------- */
@@ -84,22 +52,13 @@ static PyObject *read_nodes(PyObject *object, PyObject *args, PyObject *kwargs, 
                             unsigned what, row_object make)
 {
     static const char *const names[] = { "labels", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    PyObject *labels, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, format, names, &labels, CALL_ARGUMENTS(&c)) ||
-        !texts_take(labels, "labels", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c,
-         rag_graph_get_nodes(self->store, &c.ctx, list.slices, list.count, what, &result, &c.err));
-    if (call_end(&c))
-        answer = answer_list(self->state, result, make);
-cleanup:
-    rag_result_free(result);
-    texts_drop(&list);
-    return answer;
+    PyObject *labels;
+    if (take_arguments(args, kwargs, format, names, &labels, CALL_ARGUMENTS(&c)) &&
+        texts_take(labels, "labels", &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_graph_get_nodes(c.store, &c.ctx, c.texts.slices, c.texts.count, what,
+                                     &c.result, &c.err));
+    return end_list(&c, make);
 }
 
 static PyObject *row_degree(reading *r, const rag_row *row)
@@ -132,22 +91,13 @@ static PyObject *read_edges(PyObject *object, PyObject *args, PyObject *kwargs, 
                             unsigned what, row_object make)
 {
     static const char *const names[] = { "pairs", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    PyObject *pairs, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, format, names, &pairs, CALL_ARGUMENTS(&c)) ||
-        !texts_take_pairs(pairs, &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_graph_get_edges(self->store, &c.ctx, (const rag_pair *)list.slices, list.count,
-                                 what, &result, &c.err));
-    if (call_end(&c))
-        answer = answer_list(self->state, result, make);
-cleanup:
-    rag_result_free(result);
-    texts_drop(&list);
-    return answer;
+    PyObject *pairs;
+    if (take_arguments(args, kwargs, format, names, &pairs, CALL_ARGUMENTS(&c)) &&
+        texts_take_pairs(pairs, &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_graph_get_edges(c.store, &c.ctx, (const rag_pair *)c.texts.slices,
+                                     c.texts.count, what, &c.result, &c.err));
+    return end_list(&c, make);
 }
 
 static PyObject *graph_get_edges(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -165,22 +115,14 @@ static PyObject *graph_edge_degrees(PyObject *object, PyObject *args, PyObject *
 static PyObject *graph_delete_edges(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "pairs", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    PyObject *pairs, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    uint64_t deleted = 0;
-    if (!take_arguments(args, kwargs, "O|$" CALL_FORMAT ":graph_delete_edges", names, &pairs,
-                        CALL_ARGUMENTS(&c)) ||
-        !texts_take_pairs(pairs, &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_graph_delete_edges(self->store, &c.ctx, (const rag_pair *)list.slices, list.count,
-                                    &deleted, NULL, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(deleted);
-cleanup:
-    texts_drop(&list);
-    return answer;
+    PyObject *pairs;
+    if (take_arguments(args, kwargs, "O|$" CALL_FORMAT ":graph_delete_edges", names, &pairs,
+                       CALL_ARGUMENTS(&c)) &&
+        texts_take_pairs(pairs, &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_graph_delete_edges(c.store, &c.ctx, (const rag_pair *)c.texts.slices,
+                                        c.texts.count, &c.number, NULL, &c.err));
+    return end_number(&c);
 }
 
 /* ---- neighbours ------------------------------------------------------------------------------------------ */
@@ -213,43 +155,51 @@ static PyObject *edges_at(const rag_result *result, size_t *at, PyObject *label,
     return list;
 }
 
-static PyObject *incident(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
-                          int as_pairs)
+/* A list for each of the labels. */
+static PyObject *edges_answer(const call *c, int as_pairs)
 {
-    static const char *const names[] = { "labels", CALL_NAMES };
-    store_object *self = (store_object *)object;
-    call c = CALL_INIT;
-    PyObject *labels, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, format, names, &labels, CALL_ARGUMENTS(&c)) ||
-        !texts_take(labels, "labels", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_graph_incident(self->store, &c.ctx, list.slices, list.count, 0, &result, &c.err));
-    if (!call_end(&c))
-        goto cleanup;
-    answer = PyList_New((Py_ssize_t)list.count);
+    PyObject *answer = PyList_New((Py_ssize_t)c->texts.count);
     size_t at = 0;
-    for (size_t i = 0; answer && i < list.count; i++) {
-        PyObject *label = PyTuple_GetItem(list.held, (Py_ssize_t)i);
-        PyObject *edges = edges_at(result, &at, label, as_pairs);
+    for (size_t i = 0; answer && i < c->texts.count; i++) {
+        PyObject *label = PyTuple_GetItem(c->texts.held, (Py_ssize_t)i);
+        PyObject *edges = edges_at(c->result, &at, label, as_pairs);
         if (!edges || PyList_SetItem(answer, (Py_ssize_t)i, edges) != 0)
             Py_CLEAR(answer);
     }
-cleanup:
-    rag_result_free(result);
-    texts_drop(&list);
     return answer;
+}
+
+static PyObject *neighbours(const call *c)
+{
+    return edges_answer(c, 0);
+}
+
+static PyObject *node_edges(const call *c)
+{
+    return edges_answer(c, 1);
+}
+
+static PyObject *incident(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
+                          answer_maker make)
+{
+    static const char *const names[] = { "labels", CALL_NAMES };
+    call c = CALL_INIT;
+    PyObject *labels;
+    if (take_arguments(args, kwargs, format, names, &labels, CALL_ARGUMENTS(&c)) &&
+        texts_take(labels, "labels", &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_graph_incident(c.store, &c.ctx, c.texts.slices, c.texts.count, 0, &c.result,
+                                    &c.err));
+    return end_with(&c, make);
 }
 
 static PyObject *graph_neighbours(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    return incident(object, args, kwargs, "O|$" CALL_FORMAT ":graph_neighbours", 0);
+    return incident(object, args, kwargs, "O|$" CALL_FORMAT ":graph_neighbours", neighbours);
 }
 
 static PyObject *graph_node_edges(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    return incident(object, args, kwargs, "O|$" CALL_FORMAT ":graph_node_edges", 1);
+    return incident(object, args, kwargs, "O|$" CALL_FORMAT ":graph_node_edges", node_edges);
 }
 
 /* ---- scans, ranks, views --------------------------------------------------------------------------------- */
@@ -262,20 +212,15 @@ static PyObject *scan(PyObject *object, PyObject *args, PyObject *kwargs, const 
                       scan_call function, unsigned what, row_object make)
 {
     static const char *const names[] = { "after", "limit", "values", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    page_position page = PAGE_POSITION_INIT;
     int values = 1;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, format, names, PAGE_ARGUMENTS(&page), &values,
-                        CALL_ARGUMENTS(&c)) ||
-        !page_take(&page) || !call_begin(&c, self))
-        return NULL;
-    what |= values ? RAG_GRAPH_VALUES : 0;
-    CALL(&c, function(self->store, &c.ctx, page.after, page.limit, what, &result, &c.err));
-    PyObject *answer = call_end(&c) ? answer_page(self->state, result, make) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, format, names, PAGE_ARGUMENTS(&c.page), &values,
+                       CALL_ARGUMENTS(&c)) &&
+        page_take(&c.page) && call_begin(&c, object)) {
+        what |= values ? RAG_GRAPH_VALUES : 0;
+        CALL(&c, function(c.store, &c.ctx, c.page.after, c.page.limit, what, &c.result, &c.err));
+    }
+    return end_page(&c, make);
 }
 
 static PyObject *graph_scan_nodes(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -293,13 +238,11 @@ static PyObject *graph_scan_edges(PyObject *object, PyObject *args, PyObject *kw
 static PyObject *graph_count(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     uint64_t nodes = 0, edges = 0;
-    if (!take_arguments(args, kwargs, "|$" CALL_FORMAT ":graph_count", names, CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_graph_count(self->store, &c.ctx, &nodes, &edges, &c.err));
+    if (take_arguments(args, kwargs, "|$" CALL_FORMAT ":graph_count", names, CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_graph_count(c.store, &c.ctx, &nodes, &edges, &c.err));
     if (!call_end(&c))
         return NULL;
     return Py_BuildValue("(KK)", (unsigned long long)nodes, (unsigned long long)edges);
@@ -308,37 +251,27 @@ static PyObject *graph_count(PyObject *object, PyObject *args, PyObject *kwargs)
 static PyObject *graph_popular(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "limit", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     Py_ssize_t limit;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "n|$" CALL_FORMAT ":graph_popular", names, &limit,
-                        CALL_ARGUMENTS(&c)) ||
-        !take_size(limit, "limit") || !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_graph_popular(self->store, &c.ctx, (size_t)limit, &result, &c.err));
-    PyObject *answer = call_end(&c) ? answer_list(self->state, result, row_ranked) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, "n|$" CALL_FORMAT ":graph_popular", names, &limit,
+                       CALL_ARGUMENTS(&c)) &&
+        take_size(limit, "limit") && call_begin(&c, object))
+        CALL(&c, rag_graph_popular(c.store, &c.ctx, (size_t)limit, &c.result, &c.err));
+    return end_list(&c, row_ranked);
 }
 
 static PyObject *graph_search_labels(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "query", "limit", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     PyObject *text;
     Py_ssize_t limit = 50;
     rag_slice query;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "O|n$" CALL_FORMAT ":graph_search_labels", names, &text,
-                        &limit, CALL_ARGUMENTS(&c)) ||
-        !text_slice(text, "query", &query) || !take_size(limit, "limit") || !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_graph_search_labels(self->store, &c.ctx, query, (size_t)limit, &result, &c.err));
-    PyObject *answer = call_end(&c) ? answer_list(self->state, result, row_ranked) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, "O|n$" CALL_FORMAT ":graph_search_labels", names, &text,
+                       &limit, CALL_ARGUMENTS(&c)) &&
+        text_slice(text, "query", &query) && take_size(limit, "limit") && call_begin(&c, object))
+        CALL(&c, rag_graph_search_labels(c.store, &c.ctx, query, (size_t)limit, &c.result, &c.err));
+    return end_list(&c, row_ranked);
 }
 
 /* The three parts of a view. */
@@ -358,24 +291,23 @@ static PyObject *view_answer(native_state *state, const rag_result *nodes, const
 static PyObject *graph_view(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "label", "max_depth", "max_nodes", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     PyObject *text;
     Py_ssize_t depth = 3, most = 1000;
     rag_slice label;
     rag_graph_view_options options = RAG_GRAPH_VIEW_OPTIONS_INIT;
-    rag_result *nodes = NULL, *edges = NULL;
-    if (!take_arguments(args, kwargs, "O|nn$" CALL_FORMAT ":graph_view", names, &text, &depth,
-                        &most, CALL_ARGUMENTS(&c)) ||
-        !text_slice(text, "label", &label) || !take_size(depth, "max_depth") ||
-        !take_size(most, "max_nodes") || !call_begin(&c, self))
-        return NULL;
-    options.max_depth = depth < UINT32_MAX ? (unsigned)depth : UINT32_MAX;
-    options.max_nodes = (size_t)most;
-    CALL(&c, rag_graph_view(self->store, &c.ctx, label, &options, &nodes, &edges, &c.err));
-    PyObject *answer = call_end(&c) ? view_answer(self->state, nodes, edges) : NULL;
-    rag_result_free(nodes);
+    rag_result *edges = NULL;
+    if (take_arguments(args, kwargs, "O|nn$" CALL_FORMAT ":graph_view", names, &text, &depth, &most,
+                       CALL_ARGUMENTS(&c)) &&
+        text_slice(text, "label", &label) && take_size(depth, "max_depth") &&
+        take_size(most, "max_nodes") && call_begin(&c, object)) {
+        options.max_depth = depth < UINT32_MAX ? (unsigned)depth : UINT32_MAX;
+        options.max_nodes = (size_t)most;
+        CALL(&c, rag_graph_view(c.store, &c.ctx, label, &options, &c.result, &edges, &c.err));
+    }
+    PyObject *answer = call_end(&c) ? view_answer(c.state, c.result, edges) : NULL;
     rag_result_free(edges);
+    call_drop(&c);
     return answer;
 }
 

@@ -273,3 +273,36 @@ void batch_drop(batch *b)
     json_free(&b->text);
     Py_CLEAR(b->held);
 }
+
+/* ---- choices, sizes and positions --------------------------------------------------------------------- */
+
+int take_choice(const char *text, const char *what, const char *const *names)
+{
+    char wanted[128] = "";
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(text, names[i]) == 0)
+            return i;
+        const size_t len = strlen(wanted);
+        const char *between = i == 0 ? "" : names[i + 1] ? ", " : " or ";
+        (void)PyOS_snprintf(wanted + len, sizeof wanted - len, "%s%s", between, names[i]);
+    }
+    PyErr_Format(PyExc_ValueError, "%s is '%.100s': want %s", what, text, wanted);
+    return -1;
+}
+
+int take_size(Py_ssize_t number, const char *what)
+{
+    if (number < 0)
+        PyErr_Format(PyExc_ValueError, "%s must not be negative", what);
+    return number >= 0;
+}
+
+int page_take(page_position *page)
+{
+    if (!take_size(page->rows, "limit"))
+        return 0;
+    page->after.data = page->data;
+    page->after.len = (size_t)page->len;
+    page->limit = (size_t)page->rows;
+    return 1;
+}

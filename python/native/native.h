@@ -1,10 +1,10 @@
 /* What the files of the extension share. Only the public headers of the library are used, and yyjson to read values.
  *
  * A method is always the same four steps: take the arguments over into C (inputs.c, values.c), with
- * the lock of the interpreter; call_begin(); CALL(), without that lock; call_end(), which raises what
- * the library answered. Functions that return int answer 1 when it went well and 0 with a Python
- * exception set. Everything here is called with the interpreter's lock held, but for what CALL()
- * runs. */
+ * the lock of the interpreter; call_begin(); CALL(), without that lock; end_...(), which raises what
+ * failed or answers. What it takes it leaves in its `call`, whose end lets go of it, whichever step
+ * was the last. Functions that return int answer 1 when it went well and 0 with a Python exception
+ * set. Everything here is called with the interpreter's lock held, but for what CALL() runs. */
 #ifndef NATIVE_H
 #define NATIVE_H
 
@@ -74,88 +74,6 @@ void log_keep(void *user, rag_log_level level, const char *message);
 /* Hand the lines on to the logger "ragstore". No exception may be set, and none is afterwards. */
 void log_hand_on(log_lines *lines);
 
-/* ---- call.c --------------------------------------------------------------------------------------- */
-
-typedef struct call {
-    store_object *self; /* owned from call_begin() to call_end() */
-    PyObject *txn_argument, *timeout_argument,
-        *cancel_argument; /* borrowed, NULL or None: not given */
-    txn_object *txn;      /* owned, in use */
-    flag_object *flag;    /* owned */
-    rag_context ctx;
-    rag_error err;
-    rag_status status;
-    PyThreadState *thread; /* while the interpreter's lock is released */
-    pthread_t caller;
-    int own_flag; /* where the caller gave none: lets a signal end the call */
-    int64_t next_look_ns;
-    PyObject *raised[3]; /* by a signal handler during the call */
-    log_lines said;
-} call;
-
-#define CALL_INIT { .ctx = RAG_CONTEXT_INIT, .err = RAG_ERROR_INIT }
-
-/* What every method takes besides its own arguments: the ends of its names, of its format (behind a
- * '$') and of the pointers. */
-#define CALL_NAMES "txn", "timeout", "cancel", NULL
-#define CALL_FORMAT "OOO"
-#define CALL_ARGUMENTS(c) &(c)->txn_argument, &(c)->timeout_argument, &(c)->cancel_argument
-
-/* PyArg_ParseTupleAndKeywords(), with names that are constant. */
-int take_arguments(PyObject *args, PyObject *kwargs, const char *format, const char *const *names,
-                   ...);
-
-/* Enter the store. On success call_end() must follow. */
-int call_begin(call *c, store_object *self);
-/* For calls that take long: looks for signals whenever the library reports progress. */
-void call_watch_signals(call *c);
-/* Leave it; raises what the call, or a signal during it, failed with. */
-int call_end(call *c);
-void call_release(call *c);
-void call_reacquire(call *c);
-
-#define CALL(c, expression)         \
-    do {                            \
-        call_release(c);            \
-        (c)->status = (expression); \
-        call_reacquire(c);          \
-    } while (0)
-
-/* "timeout" in seconds as a deadline; None and NULL are none. */
-int take_deadline(PyObject *timeout, int64_t *deadline_ns);
-
-/* Methods that take one name, and answer with nothing or with a number. */
-typedef rag_status (*named_call)(rag_store *store, const rag_context *ctx, const char *name,
-                                 rag_error *err);
-typedef rag_status (*count_call)(rag_store *store, const rag_context *ctx, const char *name,
-                                 uint64_t *count, rag_error *err);
-PyObject *run_named(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
-                    named_call function);
-PyObject *run_count(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
-                    count_call function);
-
-/* The same without a name. */
-typedef rag_status (*plain_call)(rag_store *store, const rag_context *ctx, rag_error *err);
-PyObject *run_plain(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
-                    plain_call function);
-
-/* The arguments "after" and "limit" of everything that goes page by page. */
-typedef struct page_position {
-    const char *data;
-    Py_ssize_t len;
-    Py_ssize_t rows;
-    rag_slice after;
-    size_t limit;
-} page_position;
-
-#define PAGE_POSITION_INIT { "", 0, 0, { NULL, 0 }, 0 }
-#define PAGE_FORMAT "y#n"
-#define PAGE_ARGUMENTS(p) &(p)->data, &(p)->len, &(p)->rows
-
-int page_take(page_position *page);
-/* Is this argument a size? */
-int take_size(Py_ssize_t number, const char *what);
-
 /* ---- inputs.c: keys and batches ------------------------------------------------------------------- */
 
 /* Strings of one argument as slices; they live as long as the objects, which are held here. */
@@ -215,6 +133,113 @@ int numbers_take(PyObject *numbers, size_t count, int64_t absent, const char *wh
 /* Memory for n members of that size, at least one byte; sets MemoryError. Free with PyMem_Free(). */
 void *array_new(size_t n, size_t size);
 
+/* The arguments "after" and "limit" of everything that goes page by page. */
+typedef struct page_position {
+    const char *data;
+    Py_ssize_t len;
+    Py_ssize_t rows;
+    rag_slice after;
+    size_t limit;
+} page_position;
+
+#define PAGE_POSITION_INIT { "", 0, 0, { NULL, 0 }, 0 }
+#define PAGE_FORMAT "y#n"
+#define PAGE_ARGUMENTS(p) &(p)->data, &(p)->len, &(p)->rows
+
+int page_take(page_position *page);
+/* Is this argument a size? */
+int take_size(Py_ssize_t number, const char *what);
+/* Index of `text` among names that end with NULL; -1 with an exception that tells them. */
+int take_choice(const char *text, const char *what, const char *const *names);
+
+/* ---- vectors.c ---------------------------------------------------------------------------------------- */
+
+/* Vectors of one argument: borrowed from a buffer that is held, or copied. */
+typedef struct vectors {
+    Py_buffer view;
+    int has_view;
+    float *own;
+    const float *data;
+    size_t rows, dimension;
+} vectors;
+
+#define VECTORS_INIT { { 0 }, 0, NULL, NULL, 0, 0 }
+
+int vectors_take(PyObject *object, vectors *out);     /* n x dimension */
+int vectors_take_one(PyObject *object, vectors *out); /* dimension */
+void vectors_drop(vectors *v);
+
+/* A Matrix of the vectors of a result, zeros where a row has none. */
+PyObject *matrix_of(native_state *state, const rag_result *result);
+
+/* ---- call.c --------------------------------------------------------------------------------------- */
+
+typedef struct call {
+    store_object *self; /* owned from call_begin() to call_end() */
+    native_state *state;
+    rag_store *store;
+    PyObject *txn_argument, *timeout_argument,
+        *cancel_argument; /* borrowed, NULL or None: not given */
+    txn_object *txn;      /* owned, in use */
+    flag_object *flag;    /* owned */
+    rag_context ctx;
+    rag_error err;
+    rag_status status;
+    PyThreadState *thread; /* while the interpreter's lock is released */
+    pthread_t caller;
+    int own_flag; /* where the caller gave none: lets a signal end the call */
+    int64_t next_look_ns;
+    PyObject *raised[3]; /* by a signal handler during the call */
+    log_lines said;
+
+    /* what the method took over, as far as it needs it */
+    const char *name; /* borrowed */
+    page_position page;
+    text_list texts;
+    name_list names;
+    batch batch;
+    vectors vectors;
+    void *rows; /* an array for the library, which borrows from the above */
+    /* and what the library answered */
+    rag_result *result;
+    uint64_t number;
+} call;
+
+#define CALL_INIT { .ctx = RAG_CONTEXT_INIT, .err = RAG_ERROR_INIT, .page = PAGE_POSITION_INIT }
+
+/* What every method takes besides its own arguments: the ends of its names, of its format (behind a
+ * '$') and of the pointers. */
+#define CALL_NAMES "txn", "timeout", "cancel", NULL
+#define CALL_FORMAT "OOO"
+#define CALL_ARGUMENTS(c) &(c)->txn_argument, &(c)->timeout_argument, &(c)->cancel_argument
+
+/* PyArg_ParseTupleAndKeywords(), with names that are constant. */
+int take_arguments(PyObject *args, PyObject *kwargs, const char *format, const char *const *names,
+                   ...);
+
+/* Enter the store. */
+int call_begin(call *c, PyObject *store);
+/* Before call_begin(), for calls that take long: looks for signals whenever the library reports
+ * progress. */
+void call_watch_signals(call *c);
+/* Leave it; raises what the call, or a signal during it, failed with. 0 as well, with the exception
+ * that is set already, when it was not entered. */
+int call_end(call *c);
+/* Let go of what the method took over and was answered. */
+void call_drop(call *c);
+void call_release(call *c);
+void call_reacquire(call *c);
+
+#define CALL(c, expression)         \
+    do {                            \
+        call_release(c);            \
+        (c)->status = (expression); \
+        call_reacquire(c);          \
+    } while (0)
+
+/* "timeout" in seconds as a deadline; None and NULL are none. */
+int take_deadline(PyObject *timeout, int64_t *deadline_ns);
+
 /* ---- values.c: values between Python and JSON ------------------------------------------------------- */
 
 /* Append `value` as JSON. `what` and `name` name it in messages. */
@@ -234,6 +259,8 @@ void reading_end(reading *r);
 PyObject *text_object(rag_slice text);
 /* Add a member; takes the value over, also on failure, and NULL as a failure. */
 int member_put(PyObject *row, const char *name, PyObject *value);
+/* `row` when its members could be put, else NULL, and it is let go of. */
+PyObject *row_if(int done, PyObject *row);
 
 /* ---- answers.c: results as Python objects ----------------------------------------------------------- */
 
@@ -255,25 +282,49 @@ PyObject *row_ranked_value(reading *r, const rag_row *row);
 PyObject *row_edge(reading *r, const rag_row *row);
 PyObject *row_json(reading *r, const rag_row *row); /* the value; None where there is none */
 
-/* ---- vectors.c ---------------------------------------------------------------------------------------- */
+/* ---- methods.c: how methods end, and methods of one shape --------------------------------------------- */
 
-/* Vectors of one argument: borrowed from a buffer that is held, or copied. */
-typedef struct vectors {
-    Py_buffer view;
-    int has_view;
-    float *own;
-    const float *data;
-    size_t rows, dimension;
-} vectors;
+/* call_end(), the answer, call_drop(). Answers: None, `number`, a list of the rows of `result`, that
+ * with where to go on, or what make() makes of the call. */
+typedef PyObject *(*answer_maker)(const call *c);
+PyObject *end_none(call *c);
+PyObject *end_number(call *c);
+PyObject *end_list(call *c, row_object make);
+PyObject *end_page(call *c, row_object make);
+PyObject *end_with(call *c, answer_maker make);
 
-#define VECTORS_INIT { { 0 }, 0, NULL, NULL, 0, 0 }
+/* Whole methods, by what the function of the library takes and answers. Their format says the name of
+ * the method; `names` are those of the arguments where they differ. */
 
-int vectors_take(PyObject *object, vectors *out);     /* n x dimension */
-int vectors_take_one(PyObject *object, vectors *out); /* dimension */
-void vectors_drop(vectors *v);
+typedef rag_status (*plain_call)(rag_store *store, const rag_context *ctx, rag_error *err);
+PyObject *run_plain(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
+                    plain_call function);
 
-/* A Matrix of the vectors of a result, zeros where a row has none. */
-PyObject *matrix_of(native_state *state, const rag_result *result);
+typedef rag_status (*named_call)(rag_store *store, const rag_context *ctx, const char *name,
+                                 rag_error *err);
+PyObject *run_named(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
+                    named_call function);
+
+typedef rag_status (*count_call)(rag_store *store, const rag_context *ctx, const char *name,
+                                 uint64_t *count, rag_error *err);
+PyObject *run_count(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
+                    count_call function);
+
+typedef rag_status (*keys_call)(rag_store *store, const rag_context *ctx, const char *name,
+                                const rag_slice *keys, size_t n, rag_result **out, rag_error *err);
+PyObject *run_keys(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
+                   keys_call function, row_object make);
+
+/* Both answer how many rows there were. */
+typedef rag_status (*delete_call)(rag_store *store, const rag_context *ctx, const rag_slice *keys,
+                                  size_t n, uint64_t *deleted, rag_token *token, rag_error *err);
+PyObject *run_delete(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
+                     const char *const *names, delete_call function);
+typedef rag_status (*delete_named_call)(rag_store *store, const rag_context *ctx, const char *name,
+                                        const rag_slice *keys, size_t n, uint64_t *deleted,
+                                        rag_token *token, rag_error *err);
+PyObject *run_delete_named(PyObject *store, PyObject *args, PyObject *kwargs, const char *format,
+                           const char *const *names, delete_named_call function);
 
 /* ---- upsert.c: batches as the library's arrays, to be freed with PyMem_Free() ------------------------- */
 

@@ -10,71 +10,59 @@
 
 /* ---- putting and deleting later ------------------------------------------------------------------------ */
 
+static rag_pending_item *deferred_rows(const batch *b, PyObject *contents, PyObject *created_at,
+                                       text_list *texts)
+{
+    int64_t *times = NULL;
+    rag_pending_item *rows = NULL;
+    if (!numbers_take(created_at, b->count, 0, "created_at", &times))
+        return NULL;
+    if (contents && contents != Py_None && !texts_take(contents, "contents", texts))
+        goto cleanup;
+    if (texts->slices && texts->count != b->count) {
+        PyErr_Format(PyExc_ValueError, "contents: %zu for %zu rows", texts->count, b->count);
+        goto cleanup;
+    }
+    rows = array_new(b->count, sizeof *rows);
+    for (size_t i = 0; rows && i < b->count; i++) {
+        rows[i].id = b->keys[i];
+        rows[i].value = b->values[i];
+        rows[i].created_at = times[i];
+        if (texts->slices)
+            rows[i].content = texts->slices[i];
+    }
+cleanup:
+    PyMem_Free(times);
+    return rows;
+}
+
 static PyObject *vector_defer(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name",     "ids",        "values",
                                          "contents", "created_at", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *values, *contents = NULL, *created_at = NULL, *answer = NULL;
-    batch b = BATCH_INIT;
-    text_list texts = TEXT_LIST_INIT;
-    int64_t *times = NULL;
-    rag_pending_item *rows = NULL;
-    rag_token token = 0;
-    if (!take_arguments(args, kwargs, "sOO|OO$" CALL_FORMAT ":vector_defer", names, &name, &ids,
-                        &values, &contents, &created_at, CALL_ARGUMENTS(&c)) ||
-        !batch_take_lists(ids, values, "vector", &b) ||
-        !numbers_take(created_at, b.count, 0, "created_at", &times) ||
-        !(rows = array_new(b.count, sizeof *rows)))
-        goto cleanup;
-    if (contents && contents != Py_None && !texts_take(contents, "contents", &texts))
-        goto cleanup;
-    if (texts.slices && texts.count != b.count) {
-        PyErr_Format(PyExc_ValueError, "contents: %zu for %zu rows", texts.count, b.count);
-        goto cleanup;
-    }
-    for (size_t i = 0; i < b.count; i++) {
-        rows[i].id = b.keys[i];
-        rows[i].value = b.values[i];
-        rows[i].created_at = times[i];
-        if (texts.slices)
-            rows[i].content = texts.slices[i];
-    }
-    if (!call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_vector_defer_many(self->store, &c.ctx, name, rows, b.count, &token, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(token);
-cleanup:
-    PyMem_Free(rows);
-    PyMem_Free(times);
-    texts_drop(&texts);
-    batch_drop(&b);
-    return answer;
+    PyObject *ids, *values, *contents = NULL, *created_at = NULL;
+    if (take_arguments(args, kwargs, "sOO|OO$" CALL_FORMAT ":vector_defer", names, &c.name, &ids,
+                       &values, &contents, &created_at, CALL_ARGUMENTS(&c)) &&
+        batch_take_lists(ids, values, "vector", &c.batch) &&
+        (c.rows = deferred_rows(&c.batch, contents, created_at, &c.texts)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_vector_defer_many(c.store, &c.ctx, c.name, c.rows, c.batch.count, &c.number,
+                                       &c.err));
+    return end_number(&c);
 }
 
 static PyObject *vector_defer_delete(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "ids", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    rag_token token = 0;
-    if (!take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":vector_defer_delete", names, &name, &ids,
-                        CALL_ARGUMENTS(&c)) ||
-        !texts_take(ids, "ids", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_vector_defer_delete(self->store, &c.ctx, name, list.slices, list.count, &token,
-                                     &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(token);
-cleanup:
-    texts_drop(&list);
-    return answer;
+    PyObject *ids;
+    if (take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":vector_defer_delete", names, &c.name,
+                       &ids, CALL_ARGUMENTS(&c)) &&
+        texts_take(ids, "ids", &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_vector_defer_delete(c.store, &c.ctx, c.name, c.texts.slices, c.texts.count,
+                                         &c.number, &c.err));
+    return end_number(&c);
 }
 
 /* ---- the embedder ---------------------------------------------------------------------------------------- */
@@ -218,21 +206,18 @@ static PyObject *vector_flush(PyObject *object, PyObject *args, PyObject *kwargs
 {
     static const char *const names[] = { "name",     "embed",   "batch",   "concurrency",
                                          "attempts", "backoff", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
     Py_ssize_t counts[3] = { 10, 1, 3 };
     double backoff = 1.0;
-    struct embedder e = { self, NULL, { NULL, NULL, NULL } };
+    struct embedder e = { (store_object *)object, NULL, { NULL, NULL, NULL } };
     rag_embedder how = RAG_EMBEDDER_INIT;
     rag_flush_figures figures = { .struct_size = sizeof figures };
-    if (!take_arguments(args, kwargs, "sO|$nnnd" CALL_FORMAT ":vector_flush", names, &name,
-                        &e.function, &counts[0], &counts[1], &counts[2], &backoff,
-                        CALL_ARGUMENTS(&c)) ||
-        !take_embedder(&e, &how, counts, backoff) || !call_begin(&c, self))
-        return NULL;
     call_watch_signals(&c);
-    CALL(&c, rag_vector_flush(self->store, &c.ctx, name, &how, &figures, &c.err));
+    if (take_arguments(args, kwargs, "sO|$nnnd" CALL_FORMAT ":vector_flush", names, &c.name,
+                       &e.function, &counts[0], &counts[1], &counts[2], &backoff,
+                       CALL_ARGUMENTS(&c)) &&
+        take_embedder(&e, &how, counts, backoff) && call_begin(&c, object))
+        CALL(&c, rag_vector_flush(c.store, &c.ctx, c.name, &how, &figures, &c.err));
     return end_flush(&c, &e) ? figures_object(&figures) : NULL;
 }
 
@@ -256,20 +241,13 @@ static PyObject *row_pending(reading *r, const rag_row *row)
 static PyObject *vector_pending(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "after", "limit", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    page_position page = PAGE_POSITION_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "s|" PAGE_FORMAT "$" CALL_FORMAT ":vector_pending", names,
-                        &name, PAGE_ARGUMENTS(&page), CALL_ARGUMENTS(&c)) ||
-        !page_take(&page) || !call_begin(&c, self))
-        return NULL;
-    CALL(&c,
-         rag_vector_pending(self->store, &c.ctx, name, page.after, page.limit, &result, &c.err));
-    PyObject *answer = call_end(&c) ? answer_page(self->state, result, row_pending) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, "s|" PAGE_FORMAT "$" CALL_FORMAT ":vector_pending", names,
+                       &c.name, PAGE_ARGUMENTS(&c.page), CALL_ARGUMENTS(&c)) &&
+        page_take(&c.page) && call_begin(&c, object))
+        CALL(&c, rag_vector_pending(c.store, &c.ctx, c.name, c.page.after, c.page.limit, &c.result,
+                                    &c.err));
+    return end_page(&c, row_pending);
 }
 
 /* `vectors` None: each row is a deferred delete that is carried out. */
@@ -301,29 +279,16 @@ cleanup:
 static PyObject *vector_resolve(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "ids", "marks", "vectors", "keep", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *marks, *numbers, *answer = NULL;
+    PyObject *ids, *marks, *numbers;
     int keep = 0;
-    text_list list = TEXT_LIST_INIT;
-    vectors v = VECTORS_INIT;
-    rag_pending_vector *rows = NULL;
-    uint64_t applied = 0;
-    if (!take_arguments(args, kwargs, "sOOO|$p" CALL_FORMAT ":vector_resolve", names, &name, &ids,
-                        &marks, &numbers, &keep, CALL_ARGUMENTS(&c)) ||
-        !texts_take(ids, "ids", &list) || !(rows = resolved_rows(&list, marks, numbers, &v)) ||
-        !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_vector_resolve(self->store, &c.ctx, name, rows, list.count, keep, &applied, NULL,
-                                &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(applied);
-cleanup:
-    PyMem_Free(rows);
-    vectors_drop(&v);
-    texts_drop(&list);
-    return answer;
+    if (take_arguments(args, kwargs, "sOOO|$p" CALL_FORMAT ":vector_resolve", names, &c.name, &ids,
+                       &marks, &numbers, &keep, CALL_ARGUMENTS(&c)) &&
+        texts_take(ids, "ids", &c.texts) &&
+        (c.rows = resolved_rows(&c.texts, marks, numbers, &c.vectors)) && call_begin(&c, object))
+        CALL(&c, rag_vector_resolve(c.store, &c.ctx, c.name, c.rows, c.texts.count, keep, &c.number,
+                                    NULL, &c.err));
+    return end_number(&c);
 }
 
 static PyObject *vector_drop_pending(PyObject *object, PyObject *args, PyObject *kwargs)

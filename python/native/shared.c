@@ -5,15 +5,12 @@
 static PyObject *shared_join(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
     int initialise = 0;
-    if (!take_arguments(args, kwargs, "s|$" CALL_FORMAT ":shared_join", names, &name,
-                        CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_shared_join(self->store, &c.ctx, name, &initialise, &c.err));
+    if (take_arguments(args, kwargs, "s|$" CALL_FORMAT ":shared_join", names, &c.name,
+                       CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_shared_join(c.store, &c.ctx, c.name, &initialise, &c.err));
     return call_end(&c) ? PyBool_FromLong(initialise) : NULL;
 }
 
@@ -40,32 +37,16 @@ static PyObject *row_version(reading *r, const rag_row *row)
 
 static PyObject *shared_get(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    static const char *const names[] = { "name", "keys", CALL_NAMES };
-    store_object *self = (store_object *)object;
-    call c = CALL_INIT;
-    const char *name;
-    PyObject *keys, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":shared_get", names, &name, &keys,
-                        CALL_ARGUMENTS(&c)) ||
-        !texts_take(keys, "keys", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_shared_get(self->store, &c.ctx, name, list.slices, list.count, &result, &c.err));
-    if (call_end(&c))
-        answer = answer_list(self->state, result, row_version);
-cleanup:
-    rag_result_free(result);
-    texts_drop(&list);
-    return answer;
+    return run_keys(object, args, kwargs, "sO|$" CALL_FORMAT ":shared_get", rag_shared_get,
+                    row_version);
 }
 
-static PyObject *versions_object(native_state *state, const rag_result *result)
+static PyObject *versions_object(const call *c)
 {
     PyObject *all = PyDict_New();
-    reading r = { .state = state };
-    for (size_t i = 0; all && i < rag_result_count(result); i++) {
-        const rag_row *row = rag_result_row(result, i);
+    reading r = { .state = c->state };
+    for (size_t i = 0; all && i < rag_result_count(c->result); i++) {
+        const rag_row *row = rag_result_row(c->result, i);
         PyObject *key = text_object(row->key);
         PyObject *value = key ? row_version(&r, row) : NULL;
         if (!value || PyDict_SetItem(all, key, value) != 0)
@@ -80,18 +61,12 @@ static PyObject *versions_object(native_state *state, const rag_result *result)
 static PyObject *shared_all(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "s|$" CALL_FORMAT ":shared_all", names, &name,
-                        CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_shared_all(self->store, &c.ctx, name, &result, &c.err));
-    PyObject *answer = call_end(&c) ? versions_object(self->state, result) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, "s|$" CALL_FORMAT ":shared_all", names, &c.name,
+                       CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_shared_all(c.store, &c.ctx, c.name, &c.result, &c.err));
+    return end_with(&c, versions_object);
 }
 
 /* (key, value or None, merge, expected) into row i; the value's place in the text comes later. */
@@ -122,39 +97,38 @@ static int take_change(PyObject *change, json_text *text, rag_shared_change *row
     return 1;
 }
 
+/* The changes of a tuple, whose values are written to `text`. */
+static rag_shared_change *changes_of(PyObject *held, json_text *text)
+{
+    const size_t count = (size_t)PyTuple_Size(held);
+    rag_shared_change *rows = array_new(count, sizeof *rows);
+    for (size_t i = 0; rows && i < count; i++)
+        if (!take_change(PyTuple_GetItem(held, (Py_ssize_t)i), text, &rows[i])) {
+            PyMem_Free(rows);
+            return NULL;
+        }
+    size_t at = 0;
+    for (size_t i = 0; rows && i < count; i++)
+        if (rows[i].value.len) {
+            rows[i].value.data = text->data + at;
+            at += rows[i].value.len;
+        }
+    return rows;
+}
+
 static PyObject *shared_update(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "changes", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *changes, *held = NULL, *answer = NULL;
+    PyObject *changes, *held = NULL;
     json_text text = { NULL, 0, 0 };
-    rag_shared_change *rows = NULL;
-    if (!take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":shared_update", names, &name, &changes,
-                        CALL_ARGUMENTS(&c)) ||
-        !(held = PySequence_Tuple(changes)))
-        goto cleanup;
-    const size_t count = (size_t)PyTuple_Size(held);
-    rows = array_new(count, sizeof *rows);
-    if (!rows)
-        goto cleanup;
-    for (size_t i = 0; i < count; i++)
-        if (!take_change(PyTuple_GetItem(held, (Py_ssize_t)i), &text, &rows[i]))
-            goto cleanup;
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].value.len) {
-            rows[i].value.data = text.data + at;
-            at += rows[i].value.len;
-        }
-    if (!call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_shared_update(self->store, &c.ctx, name, rows, count, &c.err));
-    if (call_end(&c))
-        answer = Py_NewRef(Py_None);
-cleanup:
-    PyMem_Free(rows);
+    if (take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":shared_update", names, &c.name, &changes,
+                       CALL_ARGUMENTS(&c)) &&
+        (held = PySequence_Tuple(changes)) && (c.rows = changes_of(held, &text)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_shared_update(c.store, &c.ctx, c.name, c.rows, (size_t)PyTuple_Size(held),
+                                   &c.err));
+    PyObject *answer = end_none(&c);
     json_free(&text);
     Py_XDECREF(held);
     return answer;

@@ -189,16 +189,14 @@ static PyObject *store_closed(PyObject *object, void *unused)
 static PyObject *store_begin(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "timeout", "cancel", NULL };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     rag_txn *txn = NULL;
-    if (!take_arguments(args, kwargs, "|$OO:begin", names, &c.timeout_argument,
-                        &c.cancel_argument) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_txn_begin(self->store, &c.ctx, &txn, &c.err));
-    PyObject *answer = c.status == RAG_OK ? txn_new(self, txn) : NULL;
-    if (c.status == RAG_OK && !answer)
+    if (take_arguments(args, kwargs, "|$OO:begin", names, &c.timeout_argument,
+                       &c.cancel_argument) &&
+        call_begin(&c, object))
+        CALL(&c, rag_txn_begin(c.store, &c.ctx, &txn, &c.err));
+    PyObject *answer = txn ? txn_new(c.self, txn) : NULL;
+    if (txn && !answer)
         rag_txn_abort(txn); /* out of memory */
     if (!call_end(&c))
         Py_CLEAR(answer);
@@ -218,16 +216,14 @@ static PyObject *store_optimize(PyObject *object, PyObject *args, PyObject *kwar
 static PyObject *store_flush(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "upto", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     PyObject *upto = NULL;
     if (!take_arguments(args, kwargs, "|O$" CALL_FORMAT ":flush", names, &upto, CALL_ARGUMENTS(&c)))
         return NULL;
     const rag_token token = upto ? PyLong_AsUnsignedLongLong(upto) : 0;
-    if ((token == (rag_token)-1 && PyErr_Occurred()) || !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_flush(self->store, &c.ctx, token, &c.err));
-    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
+    if ((token != (rag_token)-1 || !PyErr_Occurred()) && call_begin(&c, object))
+        CALL(&c, rag_flush(c.store, &c.ctx, token, &c.err));
+    return end_none(&c);
 }
 
 /* Rows of answers as dicts: the members of the value, and what else the row says. */
@@ -235,45 +231,37 @@ static PyObject *store_flush(PyObject *object, PyObject *args, PyObject *kwargs)
 static PyObject *row_namespace(reading *r, const rag_row *row)
 {
     PyObject *object = row_json(r, row);
-    if (object && member_put(object, "kind", text_object(row->key)) &&
-        member_put(object, "name", text_object(row->key2)) &&
-        member_put(object, "rows", PyLong_FromLongLong(row->number)))
-        return object;
-    Py_XDECREF(object);
-    return NULL;
+    return row_if(object && member_put(object, "kind", text_object(row->key)) &&
+                      member_put(object, "name", text_object(row->key2)) &&
+                      member_put(object, "rows", PyLong_FromLongLong(row->number)),
+                  object);
 }
 
 static PyObject *row_backend(reading *r, const rag_row *row)
 {
     PyObject *object = row_json(r, row);
-    if (object && member_put(object, "kind", text_object(row->key)) &&
-        member_put(object, "backend", text_object(row->key2)))
-        return object;
-    Py_XDECREF(object);
-    return NULL;
+    return row_if(object && member_put(object, "kind", text_object(row->key)) &&
+                      member_put(object, "backend", text_object(row->key2)),
+                  object);
 }
 
 static PyObject *row_invariant(reading *r, const rag_row *row)
 {
     PyObject *object = row_json(r, row);
-    if (object && member_put(object, "name", text_object(row->key)) &&
-        member_put(object, "violations", PyLong_FromLongLong(row->number)) &&
-        member_put(object, "ok", PyBool_FromLong(row->found)))
-        return object;
-    Py_XDECREF(object);
-    return NULL;
+    return row_if(object && member_put(object, "name", text_object(row->key)) &&
+                      member_put(object, "violations", PyLong_FromLongLong(row->number)) &&
+                      member_put(object, "ok", PyBool_FromLong(row->found)),
+                  object);
 }
 
 static PyObject *row_hash(reading *r, const rag_row *row)
 {
     PyObject *object = PyDict_New();
-    if (object && member_put(object, "kind", text_object(row->key)) &&
-        member_put(object, "name", text_object(row->key2)) &&
-        member_put(object, "rows", PyLong_FromLongLong(row->number)) &&
-        member_put(object, "sha256", row_json(r, row)))
-        return object;
-    Py_XDECREF(object);
-    return NULL;
+    return row_if(object && member_put(object, "kind", text_object(row->key)) &&
+                      member_put(object, "name", text_object(row->key2)) &&
+                      member_put(object, "rows", PyLong_FromLongLong(row->number)) &&
+                      member_put(object, "sha256", row_json(r, row)),
+                  object);
 }
 
 /* A method without arguments that answers with rows. */
@@ -284,16 +272,11 @@ static PyObject *run_listing(PyObject *object, PyObject *args, PyObject *kwargs,
                              listing_call function, row_object make)
 {
     static const char *const names[] = { CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, format, names, CALL_ARGUMENTS(&c)) || !call_begin(&c, self))
-        return NULL;
     call_watch_signals(&c);
-    CALL(&c, function(self->store, &c.ctx, &result, &c.err));
-    PyObject *answer = call_end(&c) ? answer_list(self->state, result, make) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, format, names, CALL_ARGUMENTS(&c)) && call_begin(&c, object))
+        CALL(&c, function(c.store, &c.ctx, &c.result, &c.err));
+    return end_list(&c, make);
 }
 
 static PyObject *store_namespaces(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -317,52 +300,43 @@ static PyObject *store_content_hash(PyObject *object, PyObject *args, PyObject *
 static PyObject *store_check(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "repair", "quick", "max_examples", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     rag_check_options options = RAG_CHECK_OPTIONS_INIT;
     int repair = 0, quick = 0;
     Py_ssize_t examples = 10;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "|$ppn" CALL_FORMAT ":check", names, &repair, &quick,
-                        &examples, CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    options.flags = (repair ? RAG_CHECK_REPAIR : 0u) | (quick ? RAG_CHECK_QUICK : 0u);
-    options.max_examples = examples > 0 ? (size_t)examples : 0;
     call_watch_signals(&c);
-    CALL(&c, rag_store_check(self->store, &c.ctx, &options, &result, &c.err));
-    PyObject *answer = call_end(&c) ? answer_list(self->state, result, row_invariant) : NULL;
-    rag_result_free(result);
-    return answer;
+    if (take_arguments(args, kwargs, "|$ppn" CALL_FORMAT ":check", names, &repair, &quick,
+                       &examples, CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object)) {
+        options.flags = (repair ? RAG_CHECK_REPAIR : 0u) | (quick ? RAG_CHECK_QUICK : 0u);
+        options.max_examples = examples > 0 ? (size_t)examples : 0;
+        CALL(&c, rag_store_check(c.store, &c.ctx, &options, &c.result, &c.err));
+    }
+    return end_list(&c, row_invariant);
 }
 
 static PyObject *store_compact(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    uint64_t freed = 0;
-    if (!take_arguments(args, kwargs, "|$" CALL_FORMAT ":compact", names, CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
     call_watch_signals(&c);
-    CALL(&c, rag_store_compact(self->store, &c.ctx, &freed, &c.err));
-    return call_end(&c) ? PyLong_FromUnsignedLongLong(freed) : NULL;
+    if (take_arguments(args, kwargs, "|$" CALL_FORMAT ":compact", names, CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_store_compact(c.store, &c.ctx, &c.number, &c.err));
+    return end_number(&c);
 }
 
 static PyObject *store_backup(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "target", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     const char *target;
-    if (!take_arguments(args, kwargs, "s|$" CALL_FORMAT ":backup", names, &target,
-                        CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
     call_watch_signals(&c);
-    CALL(&c, rag_store_backup(self->store, &c.ctx, target, &c.err));
-    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
+    if (take_arguments(args, kwargs, "s|$" CALL_FORMAT ":backup", names, &target,
+                       CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_store_backup(c.store, &c.ctx, target, &c.err));
+    return end_none(&c);
 }
 
 PyMethodDef store_methods[] = {

@@ -76,13 +76,12 @@ static PyObject *commit(txn_object *t)
 {
     call c = CALL_INIT;
     c.txn_argument = (PyObject *)t;
-    if (!call_begin(&c, t->store))
+    if (!call_begin(&c, (PyObject *)t->store))
         return NULL;
-    rag_token token = 0;
     rag_txn *txn = unlink_txn(t); /* gone, whatever comes of it */
     c.ctx.txn = NULL;
-    CALL(&c, rag_txn_commit(txn, &c.ctx, &token, &c.err));
-    return call_end(&c) ? PyLong_FromUnsignedLongLong(token) : NULL;
+    CALL(&c, rag_txn_commit(txn, &c.ctx, &c.number, &c.err));
+    return end_number(&c);
 }
 
 static PyObject *abort_txn(txn_object *t)
@@ -91,13 +90,13 @@ static PyObject *abort_txn(txn_object *t)
         return Py_NewRef(Py_None);
     call c = CALL_INIT;
     c.txn_argument = (PyObject *)t;
-    if (!call_begin(&c, t->store))
+    if (!call_begin(&c, (PyObject *)t->store))
         return NULL;
     rag_txn *txn = unlink_txn(t);
     call_release(&c);
     rag_txn_abort(txn);
     call_reacquire(&c);
-    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
+    return end_none(&c);
 }
 
 static PyObject *txn_commit(PyObject *object, PyObject *unused)

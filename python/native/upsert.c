@@ -225,21 +225,15 @@ static void drop_everything(struct everything *all)
 static PyObject *coordinated_upsert(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "nodes", "edges", "kv", "vectors", "docs", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
     PyObject *nodes = NULL, *edges = NULL, *kv = NULL, *vector = NULL, *docs = NULL;
-    PyObject *answer = NULL;
     struct everything all = { .upsert = RAG_UPSERT_INIT };
-    rag_token token = 0;
-    if (!take_arguments(args, kwargs, "|$OOOOO" CALL_FORMAT ":coordinated_upsert", names, &nodes,
-                        &edges, &kv, &vector, &docs, CALL_ARGUMENTS(&c)) ||
-        !take_graph(&all, nodes, edges, docs) || !take_namespaces(&all, kv, vector) ||
-        !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_coordinated_upsert(self->store, &c.ctx, &all.upsert, &token, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(token);
-cleanup:
+    if (take_arguments(args, kwargs, "|$OOOOO" CALL_FORMAT ":coordinated_upsert", names, &nodes,
+                       &edges, &kv, &vector, &docs, CALL_ARGUMENTS(&c)) &&
+        take_graph(&all, nodes, edges, docs) && take_namespaces(&all, kv, vector) &&
+        call_begin(&c, object))
+        CALL(&c, rag_coordinated_upsert(c.store, &c.ctx, &all.upsert, &c.number, &c.err));
+    PyObject *answer = end_number(&c);
     drop_everything(&all);
     return answer;
 }

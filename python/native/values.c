@@ -232,6 +232,14 @@ int member_put(PyObject *row, const char *name, PyObject *value)
     return done;
 }
 
+PyObject *row_if(int done, PyObject *row)
+{
+    if (done)
+        return row;
+    Py_XDECREF(row);
+    return NULL;
+}
+
 /* A name of a member; rows of an answer share theirs. */
 static PyObject *name_object(reading *r, const char *data, size_t len)
 {

@@ -10,63 +10,49 @@
 
 /* ---- spaces --------------------------------------------------------------------------------------------- */
 
-static const char *const metrics[] = { "cosine", "dot" };
-static const char *const elements[] = { "float32", "float16" };
-
-/* Index of `text` among two names, or -1 with an exception. */
-static int choose(const char *text, const char *const names[2], const char *what)
-{
-    for (int i = 0; i < 2; i++)
-        if (strcmp(text, names[i]) == 0)
-            return i;
-    PyErr_Format(PyExc_ValueError, "%s is '%.100s': want %s or %s", what, text, names[0], names[1]);
-    return -1;
-}
+static const char *const metrics[] = { "cosine", "dot", NULL };
+static const char *const elements[] = { "float32", "float16", NULL };
 
 static PyObject *vector_define(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name",    "dimension", "metric",
                                          "element", "model",     CALL_NAMES };
-    store_object *self = (store_object *)object;
+    native_state *state = ((store_object *)object)->state;
     call c = CALL_INIT;
-    const char *name, *metric = "cosine", *element = "float32", *model = "";
+    const char *metric = "cosine", *element = "float32", *model = "";
     Py_ssize_t dimension;
     rag_vector_space space = RAG_VECTOR_SPACE_INIT;
-    if (!take_arguments(args, kwargs, "sn|$sss" CALL_FORMAT ":vector_define", names, &name,
+    if (!take_arguments(args, kwargs, "sn|$sss" CALL_FORMAT ":vector_define", names, &c.name,
                         &dimension, &metric, &element, &model, CALL_ARGUMENTS(&c)))
         return NULL;
-    const int m = choose(metric, metrics, "metric");
-    const int e = m < 0 ? -1 : choose(element, elements, "element");
+    const int m = take_choice(metric, "metric", metrics);
+    const int e = m < 0 ? -1 : take_choice(element, "element", elements);
     if (e < 0)
         return NULL;
     if (dimension <= 0 || dimension > RAG_DIMENSION_MAX)
-        return raise_kind(self->state, RAG_E_INVALID, "dimension %zd is not in 1 .. %d", dimension,
+        return raise_kind(state, RAG_E_INVALID, "dimension %zd is not in 1 .. %d", dimension,
                           RAG_DIMENSION_MAX);
     if (strlen(model) >= sizeof space.model)
-        return raise_kind(self->state, RAG_E_INVALID,
-                          "the name of the model is longer than %d bytes", RAG_MODEL_NAME_MAX - 1);
+        return raise_kind(state, RAG_E_INVALID, "the name of the model is longer than %d bytes",
+                          RAG_MODEL_NAME_MAX - 1);
     space.dimension = (uint32_t)dimension;
     space.metric = (rag_metric)(m + 1);
     space.element = (rag_element)(e + 1);
     memcpy(space.model, model, strlen(model) + 1);
-    if (!call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_vector_define(self->store, &c.ctx, name, &space, &c.err));
-    return call_end(&c) ? Py_NewRef(Py_None) : NULL;
+    if (call_begin(&c, object))
+        CALL(&c, rag_vector_define(c.store, &c.ctx, c.name, &space, &c.err));
+    return end_none(&c);
 }
 
 static PyObject *vector_describe(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
     rag_vector_space space = RAG_VECTOR_SPACE_INIT;
-    if (!take_arguments(args, kwargs, "s|$" CALL_FORMAT ":vector_describe", names, &name,
-                        CALL_ARGUMENTS(&c)) ||
-        !call_begin(&c, self))
-        return NULL;
-    CALL(&c, rag_vector_describe(self->store, &c.ctx, name, &space, &c.err));
+    if (take_arguments(args, kwargs, "s|$" CALL_FORMAT ":vector_describe", names, &c.name,
+                       CALL_ARGUMENTS(&c)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_vector_describe(c.store, &c.ctx, c.name, &space, &c.err));
     if (!call_end(&c))
         return NULL;
     return Py_BuildValue("{s:I,s:s,s:s,s:s}", "dimension", (unsigned)space.dimension, "metric",
@@ -80,11 +66,9 @@ static PyObject *vector_describe(PyObject *object, PyObject *args, PyObject *kwa
 static PyObject *payload(reading *r, const rag_row *row)
 {
     PyObject *object = row->value.len ? row_json(r, row) : PyDict_New();
-    if (object && member_put(object, "id", text_object(row->key)) &&
-        member_put(object, "created_at", PyLong_FromLongLong(row->created_at)))
-        return object;
-    Py_XDECREF(object);
-    return NULL;
+    return row_if(object && member_put(object, "id", text_object(row->key)) &&
+                      member_put(object, "created_at", PyLong_FromLongLong(row->created_at)),
+                  object);
 }
 
 static PyObject *row_payload(reading *r, const rag_row *row)
@@ -95,10 +79,7 @@ static PyObject *row_payload(reading *r, const rag_row *row)
 static PyObject *row_hit(reading *r, const rag_row *row)
 {
     PyObject *object = payload(r, row);
-    if (object && member_put(object, "distance", PyFloat_FromDouble(row->score)))
-        return object;
-    Py_XDECREF(object);
-    return NULL;
+    return row_if(object && member_put(object, "distance", PyFloat_FromDouble(row->score)), object);
 }
 
 /* The same with the payload as it is, beside what the row says. */
@@ -137,116 +118,67 @@ static PyObject *vector_put(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name",   "ids",        "vectors",
                                          "values", "created_at", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *numbers, *values, *created_at = NULL, *answer = NULL;
-    batch b = BATCH_INIT;
-    vectors v = VECTORS_INIT;
-    rag_vector_item *rows = NULL;
-    rag_token token = 0;
-    if (!take_arguments(args, kwargs, "sOOO|O$" CALL_FORMAT ":vector_put", names, &name, &ids,
-                        &numbers, &values, &created_at, CALL_ARGUMENTS(&c)) ||
-        !batch_take_lists(ids, values, "vector", &b) ||
-        !(rows = vector_items_of(&b, numbers, created_at, &v)) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_vector_put_many(self->store, &c.ctx, name, rows, b.count, &token, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(token);
-cleanup:
-    PyMem_Free(rows);
-    vectors_drop(&v);
-    batch_drop(&b);
-    return answer;
+    PyObject *ids, *numbers, *values, *created_at = NULL;
+    if (take_arguments(args, kwargs, "sOOO|O$" CALL_FORMAT ":vector_put", names, &c.name, &ids,
+                       &numbers, &values, &created_at, CALL_ARGUMENTS(&c)) &&
+        batch_take_lists(ids, values, "vector", &c.batch) &&
+        (c.rows = vector_items_of(&c.batch, numbers, created_at, &c.vectors)) &&
+        call_begin(&c, object))
+        CALL(&c, rag_vector_put_many(c.store, &c.ctx, c.name, c.rows, c.batch.count, &c.number,
+                                     &c.err));
+    return end_number(&c);
 }
 
 static PyObject *vector_get(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "ids", "apart", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *answer = NULL;
+    PyObject *ids;
     int apart = 0;
-    text_list list = TEXT_LIST_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "sO|$p" CALL_FORMAT ":vector_get", names, &name, &ids, &apart,
-                        CALL_ARGUMENTS(&c)) ||
-        !texts_take(ids, "ids", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_vector_get_many(self->store, &c.ctx, name, list.slices, list.count,
-                                 RAG_VECTOR_VALUES, &result, &c.err));
-    if (call_end(&c))
-        answer = answer_list(self->state, result, apart ? row_apart : row_payload);
-cleanup:
-    rag_result_free(result);
-    texts_drop(&list);
+    if (take_arguments(args, kwargs, "sO|$p" CALL_FORMAT ":vector_get", names, &c.name, &ids,
+                       &apart, CALL_ARGUMENTS(&c)) &&
+        texts_take(ids, "ids", &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_vector_get_many(c.store, &c.ctx, c.name, c.texts.slices, c.texts.count,
+                                     RAG_VECTOR_VALUES, &c.result, &c.err));
+    return end_list(&c, apart ? row_apart : row_payload);
+}
+
+static PyObject *known_and_matrix(const call *c)
+{
+    PyObject *known = answer_list(c->state, c->result, row_found);
+    PyObject *matrix = known ? matrix_of(c->state, c->result) : NULL;
+    PyObject *answer = matrix ? PyTuple_Pack(2, known, matrix) : NULL;
+    Py_XDECREF(known);
+    Py_XDECREF(matrix);
     return answer;
 }
 
 static PyObject *vector_get_vectors(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "ids", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *known = NULL, *matrix = NULL, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":vector_get_vectors", names, &name, &ids,
-                        CALL_ARGUMENTS(&c)) ||
-        !texts_take(ids, "ids", &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, rag_vector_get_many(self->store, &c.ctx, name, list.slices, list.count,
-                                 RAG_VECTOR_VECTORS, &result, &c.err));
-    if (call_end(&c))
-        known = answer_list(self->state, result, row_found);
-    matrix = known ? matrix_of(self->state, result) : NULL;
-    answer = matrix ? PyTuple_Pack(2, known, matrix) : NULL;
-cleanup:
-    Py_XDECREF(known);
-    Py_XDECREF(matrix);
-    rag_result_free(result);
-    texts_drop(&list);
-    return answer;
-}
-
-typedef rag_status (*delete_call)(rag_store *store, const rag_context *ctx, const char *name,
-                                  const rag_slice *ids, size_t n, uint64_t *deleted,
-                                  rag_token *token, rag_error *err);
-
-static PyObject *delete_rows(PyObject *object, PyObject *args, PyObject *kwargs, const char *format,
-                             const char *const *names, delete_call function)
-{
-    store_object *self = (store_object *)object;
-    call c = CALL_INIT;
-    const char *name;
-    PyObject *ids, *answer = NULL;
-    text_list list = TEXT_LIST_INIT;
-    uint64_t deleted = 0;
-    if (!take_arguments(args, kwargs, format, names, &name, &ids, CALL_ARGUMENTS(&c)) ||
-        !texts_take(ids, names[1], &list) || !call_begin(&c, self))
-        goto cleanup;
-    CALL(&c, function(self->store, &c.ctx, name, list.slices, list.count, &deleted, NULL, &c.err));
-    if (call_end(&c))
-        answer = PyLong_FromUnsignedLongLong(deleted);
-cleanup:
-    texts_drop(&list);
-    return answer;
+    PyObject *ids;
+    if (take_arguments(args, kwargs, "sO|$" CALL_FORMAT ":vector_get_vectors", names, &c.name, &ids,
+                       CALL_ARGUMENTS(&c)) &&
+        texts_take(ids, "ids", &c.texts) && call_begin(&c, object))
+        CALL(&c, rag_vector_get_many(c.store, &c.ctx, c.name, c.texts.slices, c.texts.count,
+                                     RAG_VECTOR_VECTORS, &c.result, &c.err));
+    return end_with(&c, known_and_matrix);
 }
 
 static PyObject *vector_delete(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "ids", CALL_NAMES };
-    return delete_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_delete", names,
-                       rag_vector_delete_many);
+    return run_delete_named(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_delete", names,
+                            rag_vector_delete_many);
 }
 
 static PyObject *vector_delete_named(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "names", CALL_NAMES };
-    return delete_rows(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_delete_named", names,
-                       rag_vector_delete_named);
+    return run_delete_named(object, args, kwargs, "sO|$" CALL_FORMAT ":vector_delete_named", names,
+                            rag_vector_delete_named);
 }
 
 /* ---- search and scan -------------------------------------------------------------------------------------- */
@@ -255,31 +187,23 @@ static PyObject *vector_search(PyObject *object, PyObject *args, PyObject *kwarg
 {
     static const char *const names[] = { "name",  "vector", "top_k", "min_score",
                                          "exact", "values", "apart", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    PyObject *vector, *answer = NULL;
+    PyObject *vector;
     Py_ssize_t top_k = 10;
     int values = 1, apart = 0;
-    vectors v = VECTORS_INIT;
     rag_vector_query query = RAG_VECTOR_QUERY_INIT;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "sO|n$dppp" CALL_FORMAT ":vector_search", names, &name,
-                        &vector, &top_k, &query.min_score, &query.exact, &values, &apart,
-                        CALL_ARGUMENTS(&c)) ||
-        !take_size(top_k, "top_k") || !vectors_take_one(vector, &v) || !call_begin(&c, self))
-        goto cleanup;
-    query.vector = v.data;
-    query.dimension = v.dimension;
-    query.top_k = (size_t)top_k;
-    query.what = values ? RAG_VECTOR_VALUES : 0;
-    CALL(&c, rag_vector_search(self->store, &c.ctx, name, &query, &result, &c.err));
-    if (call_end(&c))
-        answer = answer_list(self->state, result, apart ? row_hit_apart : row_hit);
-cleanup:
-    rag_result_free(result);
-    vectors_drop(&v);
-    return answer;
+    if (take_arguments(args, kwargs, "sO|n$dppp" CALL_FORMAT ":vector_search", names, &c.name,
+                       &vector, &top_k, &query.min_score, &query.exact, &values, &apart,
+                       CALL_ARGUMENTS(&c)) &&
+        take_size(top_k, "top_k") && vectors_take_one(vector, &c.vectors) &&
+        call_begin(&c, object)) {
+        query.vector = c.vectors.data;
+        query.dimension = c.vectors.dimension;
+        query.top_k = (size_t)top_k;
+        query.what = values ? RAG_VECTOR_VALUES : 0;
+        CALL(&c, rag_vector_search(c.store, &c.ctx, c.name, &query, &c.result, &c.err));
+    }
+    return end_list(&c, apart ? row_hit_apart : row_hit);
 }
 
 static PyObject *scan_answer(native_state *state, const rag_result *result, int with_vectors,
@@ -298,23 +222,20 @@ static PyObject *scan_answer(native_state *state, const rag_result *result, int 
 static PyObject *vector_scan(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     static const char *const names[] = { "name", "after", "limit", "vectors", "apart", CALL_NAMES };
-    store_object *self = (store_object *)object;
     call c = CALL_INIT;
-    const char *name;
-    page_position page = PAGE_POSITION_INIT;
     int with_vectors = 0, apart = 0;
-    rag_result *result = NULL;
-    if (!take_arguments(args, kwargs, "s|" PAGE_FORMAT "$pp" CALL_FORMAT ":vector_scan", names,
-                        &name, PAGE_ARGUMENTS(&page), &with_vectors, &apart, CALL_ARGUMENTS(&c)) ||
-        !page_take(&page) || !call_begin(&c, self))
-        return NULL;
-    const unsigned what = RAG_VECTOR_VALUES | (with_vectors ? RAG_VECTOR_VECTORS : 0u);
-    CALL(&c,
-         rag_vector_scan(self->store, &c.ctx, name, page.after, page.limit, what, &result, &c.err));
+    if (take_arguments(args, kwargs, "s|" PAGE_FORMAT "$pp" CALL_FORMAT ":vector_scan", names,
+                       &c.name, PAGE_ARGUMENTS(&c.page), &with_vectors, &apart,
+                       CALL_ARGUMENTS(&c)) &&
+        page_take(&c.page) && call_begin(&c, object)) {
+        const unsigned what = RAG_VECTOR_VALUES | (with_vectors ? RAG_VECTOR_VECTORS : 0u);
+        CALL(&c, rag_vector_scan(c.store, &c.ctx, c.name, c.page.after, c.page.limit, what,
+                                 &c.result, &c.err));
+    }
     PyObject *answer = NULL;
     if (call_end(&c))
-        answer = scan_answer(self->state, result, with_vectors, apart ? row_apart : row_payload);
-    rag_result_free(result);
+        answer = scan_answer(c.state, c.result, with_vectors, apart ? row_apart : row_payload);
+    call_drop(&c);
     return answer;
 }
 
