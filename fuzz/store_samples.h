@@ -10,7 +10,7 @@
 void fuzz_require(int condition, const char *text, const char *file, int line);
 
 enum { SAMPLE_GROWTH_MAX = 16384 };
-enum { SAMPLE_FILES_MAX = 3, SAMPLE_STATES_MAX = 4, QUESTIONS = 34 };
+enum { SAMPLE_FILES_MAX = 3, SAMPLE_STATES_MAX = 4, QUESTIONS = 39 };
 
 enum sample_kind {
     SAMPLE_CHECKED, /* version 3, one file and an index file */
