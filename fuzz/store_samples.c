@@ -1,7 +1,9 @@
 /* The stores that fuzz_store damages. Two are made here, small and with everything that a store may
  * hold: a dictionary, values of many pages, an index file, pending rows, commits that are in the log
  * only. The others are the oldest formats of tests/data. They are kept in memory and put into one
- * directory, in memory too where the machine has /dev/shm, for each input anew. */
+ * directory, in memory too where the machine has /dev/shm, for each input anew. The directory goes
+ * with the process, however that ends: libFuzzer leaves with _exit() when an input crashes or takes too
+ * long, and is killed when that takes too long. */
 #include "store_samples.h"
 
 #include <dirent.h>
@@ -49,10 +51,16 @@ static void empty_directory(void)
     (void)closedir(dir);
 }
 
-static void remove_directory(void)
+/* A shell of its own session, which no signal from a terminal or to a process group reaches, waits for
+ * the end of its input. Nobody writes to it: the kernel closes it when this process is gone. */
+static void remove_directory_at_end(void)
 {
-    empty_directory();
-    (void)rmdir(directory);
+    static FILE *input;
+    char command[200];
+    (void)snprintf(command, sizeof command,
+                   "exec setsid -f sh -c 'cat; rm -rf \"$0\"' %s >/dev/null 2>&1", directory);
+    input = popen(command, "we"); /* not inherited by what the process starts besides */
+    require(input != NULL);
 }
 
 static void make_directory(void)
@@ -62,7 +70,7 @@ static void make_directory(void)
         (void)snprintf(directory, sizeof directory, "/tmp/ragstore-fuzz-XXXXXX");
         require(mkdtemp(directory) != NULL);
     }
-    require(atexit(remove_directory) == 0);
+    remove_directory_at_end();
 }
 
 void sample_put(const struct sample_file *files, size_t n)
