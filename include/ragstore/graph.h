@@ -71,9 +71,9 @@ RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_get_edges(rag_store *store, cons
                                                           unsigned what, rag_result **out,
                                                           rag_error *err);
 
-/* The edges at n nodes; `what` is 0 or RAG_GRAPH_VALUES. For each label in the order asked one header row (key = label, found,
- * number = how many edge rows follow), then a row per edge: key = label, key2 = neighbour, ordered
- * by neighbour, and the value when asked for. A self loop is one row. */
+/* The edges at n nodes; `what` is 0 or RAG_GRAPH_VALUES. For each label in the order asked one header
+ * row (key = label, found, number = how many edge rows follow), then a row per edge: key = label,
+ * key2 = neighbour, ordered by neighbour, and the value when asked for. A self loop is one row. */
 RAG_EXPORT RAG_WARN_UNUSED rag_status rag_graph_incident(rag_store *store, const rag_context *ctx,
                                                          const rag_slice *labels, size_t n,
                                                          unsigned what, rag_result **out,

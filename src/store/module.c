@@ -1,10 +1,11 @@
 /* Backends in modules: ragstore-NAME.so.
  *
  * Searched beside the library itself (the installed command, which has it inside, also where the
- * library would be) and in the folders of RAGSTORE_MODULE_PATH, never in the working directory: whoever can write there must not get code into the process. For the same
- * reason relative folders of the path are passed over, and so is the path as a whole in a program
- * that runs with other rights than its caller's. A driver library that the module needs and that
- * is not installed makes dlopen fail: the error says which package brings it. */
+ * library would be) and in the folders of RAGSTORE_MODULE_PATH, never in the working directory:
+ * whoever can write there must not get code into the process. For the same reason relative folders
+ * of the path are passed over, and so is the path as a whole in a program that runs with other rights
+ * than its caller's. A driver library that the module needs and that is not installed makes dlopen
+ * fail: the error says which package brings it. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>

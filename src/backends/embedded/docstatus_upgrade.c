@@ -1,8 +1,9 @@
 /* Document rows of version 1: the columns original_id and has_journal, out of the rows.
  *
  * Values may be compressed, so SQL alone cannot fill them. The upgrade goes over one row after the
- * other in order of row id, inside its transaction; a store that is only read gets them as functions. A row that cannot be read stays as it is: a damaged
- * value must not keep the store from being opened, and a check finds it. */
+ * other in order of row id, inside its transaction; a store that is only read gets them as functions.
+ * A row that cannot be read stays as it is: a damaged value must not keep the store from being opened,
+ * and a check finds it. */
 #include "codec.h"
 #include "core/json_object.h"
 #include "core/slice.h"

@@ -22,8 +22,8 @@ void vector_index_file_name(const uint8_t uuid[VINDEX_UUID_SIZE], char name[VECT
 struct vector_cache *vector_cache_new(void); /* NULL: out of memory */
 void vector_cache_free(void *memory);        /* a vector_cache of which nothing is held */
 
-/* The mapped file of `row`, as it is now, held until released. RAG_E_NOT_FOUND, RAG_E_CORRUPT, RAG_E_VERSION:
- * it cannot serve; the rows must be searched without it. */
+/* The mapped file of `row`, as it is now, held until released. RAG_E_NOT_FOUND, RAG_E_CORRUPT,
+ * RAG_E_VERSION: it cannot serve; the rows must be searched without it. */
 rag_status vector_cache_acquire(struct vector_cache *cache, const char *directory,
                                 const struct vector_index_row *row, struct vector_cache_entry **out,
                                 rag_error *err);
