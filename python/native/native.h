@@ -175,8 +175,8 @@ PyObject *matrix_of(native_state *state, const rag_result *result);
 /* ---- call.c --------------------------------------------------------------------------------------- */
 
 typedef struct call {
-    store_object *self; /* owned from call_begin() to call_end() */
-    native_state *state;
+    store_object *self;  /* owned from call_begin() to call_end() */
+    native_state *state; /* this and the next: from call_begin() on */
     rag_store *store;
     PyObject *txn_argument, *timeout_argument,
         *cancel_argument; /* borrowed, NULL or None: not given */
