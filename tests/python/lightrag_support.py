@@ -1,10 +1,13 @@
 """LightRAG's storages and ours, side by side, without the rest of LightRAG: made with the keyword arguments that LightRAG
-makes them with, with an embedder that needs no model (the same text always gives the same vector)."""
+makes them with, with an embedder that needs no model (the same text always gives the same vector). And what the tests of
+LightRAG's contract share: tests that get an open storage of ours, rows, other handles and processes."""
 import asyncio
 import contextlib
 import hashlib
 import logging
+import os
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -16,6 +19,7 @@ from lightrag.kg.networkx_impl import NetworkXStorage
 from lightrag.utils import EmbeddingFunc
 
 import ragstore.lightrag as ours
+from ragstore import _native
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peers"))
@@ -25,6 +29,7 @@ DIMENSION = 16
 KINDS = {"kv": (JsonKVStorage, ours.RagstoreKVStorage), "vector": (NanoVectorDBStorage, ours.RagstoreVectorStorage),
          "graph": (NetworkXStorage, ours.RagstoreGraphStorage),
          "doc_status": (JsonDocStatusStorage, ours.RagstoreDocStatusStorage)}
+EVERY = list(KINDS)
 DEFAULT, OURS = 0, 1
 NAMESPACES = {"kv": "full_docs", "vector": "entities", "graph": "chunk_entity_relation", "doc_status": "doc_status"}
 
@@ -93,3 +98,76 @@ async def both(kind, folder, **options):
 
 def run(coroutine):
     return asyncio.run(coroutine)
+
+
+# ---- LightRAG's contract ---------------------------------------------------------------------------------------------
+
+
+def using(kind, **options):
+    """A test that gets an open storage of ours: async function(storage, folder)."""
+    def decorate(function):
+        def test(tmp_path):
+            async def work():
+                async with opened(kind, OURS, tmp_path, **options) as storage:
+                    await function(storage, tmp_path)
+
+            run(work())
+
+        test.__name__, test.__doc__ = function.__name__, function.__doc__
+        return test
+
+    return decorate
+
+
+def vector_test(function):
+    """A test that gets an open vector storage of ours, and its embedder: async function(storage, embedder)."""
+    def test(tmp_path):
+        async def work():
+            embedder = Embedder()
+            async with opened("vector", OURS, tmp_path, embedder=embedder) as storage:
+                await function(storage, embedder)
+
+        run(work())
+
+    test.__name__, test.__doc__ = function.__name__, function.__doc__
+    return test
+
+
+def another_handle(folder, workspace=""):
+    """Another handle on the store of a test."""
+    return _native.Store(f"embedded:{folder}/ragstore", workspace=workspace)
+
+
+def process(script, *arguments, **options):
+    """A Python of its own that runs `script`, beside this folder."""
+    return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+                            cwd=os.path.dirname(__file__), **options)
+
+
+async def fill(kind, storage, key="a"):
+    """A row that every kind takes, flushed."""
+    if kind == "graph":
+        await storage.upsert_node(key, {"entity_id": key})
+    else:
+        await storage.upsert({key: {"content": "text", "entity_name": key, "status": "failed", "created_at": "2026"}})
+        await storage.index_done_callback()
+
+
+async def count(kind, storage):
+    """The rows; of values and documents only 1 when there are any."""
+    if kind == "graph":
+        return len(await storage.get_all_labels())
+    if kind == "vector":
+        return len((await storage.client_storage)["data"])
+    return 0 if await storage.is_empty() else 1
+
+
+def rows_of(n):
+    """Rows of entities."""
+    return {f"id-{i:03}": {"content": f"text {i}", "entity_name": f"e{i}"} for i in range(n)}
+
+
+def document(status="pending", created="2026-01-01", path="f.txt", **more):
+    """A row of document status."""
+    return {"status": status, "content_summary": "s", "content_length": 1, "created_at": created, "updated_at": created,
+            "file_path": path, **more}
