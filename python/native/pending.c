@@ -98,9 +98,12 @@ static int may_retry(PyObject *type, PyObject *value)
     if (PyErr_GivenExceptionMatches(type, PyExc_ConnectionError) ||
         PyErr_GivenExceptionMatches(type, PyExc_TimeoutError))
         return 1;
-    PyObject *retryable = value ? PyObject_GetAttrString(value, "retryable") : NULL;
+    /* interned: the interpreter keeps each new string that it looked up in a type */
+    PyObject *name = PyUnicode_InternFromString("retryable");
+    PyObject *retryable = name && value ? PyObject_GetAttr(value, name) : NULL;
     const int may = retryable && PyObject_IsTrue(retryable) == 1;
     Py_XDECREF(retryable);
+    Py_XDECREF(name);
     PyErr_Clear();
     return may;
 }
