@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from preload import dying_calls
@@ -119,7 +120,7 @@ def test_a_living_backup_is_left_alone(tmp_path, store):
     (tmp_path / "copy.partial-1-0123abcd.old").mkdir()
     lock = "import fcntl, os, struct, sys; fd = os.open(sys.argv[1], os.O_RDWR);" \
            "fcntl.fcntl(fd, 37, struct.pack('hhqqi', fcntl.F_WRLCK, 0, 0, 1, 0)); print('locked', flush=True); input()"
-    with Probe("/usr/bin/python3", "-c", lock, living / "ragstore.lock") as holder:    # 37: F_OFD_SETLK
+    with Probe(sys.executable, "-c", lock, living / "ragstore.lock") as holder:    # 37: F_OFD_SETLK
         assert holder.line() == "locked"
         succeed("backup", store, tmp_path / "copy")
         assert living.exists()

@@ -118,7 +118,9 @@ def open_path(tmp_path):
 @pytest.fixture
 def open_program(open_path):
     """The program where another user can start it: the build may be below a home that is closed."""
-    return shutil.copy(PROGRAM, open_path)
+    program = Path(shutil.copy(PROGRAM, open_path))
+    program.chmod(0o755)    # whatever the umask of the build was
+    return program
 
 
 def test_directory_that_cannot_be_written(open_path, open_program):

@@ -145,7 +145,7 @@ def test_killed_parent_leaves_no_lock_with_a_living_child(tmp_path, flags):
             probe.kill()
             if flags == BUILD:
                 other.open(store)
-            other.ask("put", 0, "kept", "x", 5000)
+            other.ask("put", 0, "kept", "x", 60_000)
             other.ask("vectors", 0, "w", 0, 1500)
             other.ask("optimize", 0)    # collects what nobody names
             other.finish()

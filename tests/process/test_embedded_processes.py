@@ -48,7 +48,7 @@ def test_handles_closed_in_all_orders_leave_no_lock(tmp_path):
     with Probe() as probe, Probe() as other:
         assert probe.ask("orders", tmp_path) == "done 24"
         other.open(tmp_path)
-        other.ask("put", 0, "other", "x", 1000)
+        other.ask("put", 0, "other", "x", 60_000)
         # not even the locks of SQLite's own are left: an exclusive lock can be had at once
         other.finish()
         with connect(tmp_path) as db:
@@ -140,20 +140,21 @@ def test_log_stays_bounded(tmp_path):
     probes = [Probe() for _ in range(3)]
     for probe in probes:
         probe.open(tmp_path)
-    probes[0].send("mixed", 0, 2, 4, 6000)
-    probes[1].send("mixed", 0, 2, 0, 6000)
-    probes[2].send("mixed", 0, 0, 4, 6000)
-    largest = 0
     log = tmp_path / "ragstore.db-wal"
-    deadline = time.monotonic() + 6.5
-    while time.monotonic() < deadline:
-        largest = max(largest, log.stat().st_size)
-        time.sleep(0.05)
-    answers = [probe.line() for probe in probes]
-    print(answers, f"largest log {largest / 1e6:.1f} MB")
-    assert all(" failed 0 " in answer for answer in answers)
-    written = sum(int(answer.split()[1]) for answer in answers)
-    assert written > 3000, "about 24 kB of log for each: too little was written to say anything about it"
+    rounds = written = largest = 0
+    while rounds < 3 or written <= 3000:    # about 24 kB of log for each: less would say nothing about it
+        rounds += 1
+        probes[0].send("mixed", 0, 2, 4, 2000)
+        probes[1].send("mixed", 0, 2, 0, 2000)
+        probes[2].send("mixed", 0, 0, 4, 2000)
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            largest = max(largest, log.stat().st_size)
+            time.sleep(0.05)
+        answers = [probe.line() for probe in probes]
+        print(answers, f"largest log {largest / 1e6:.1f} MB")
+        assert all(" failed 0 " in answer for answer in answers)
+        written += sum(int(answer.split()[1]) for answer in answers)
     assert 48e6 < largest < 100e6
     for probe in probes:
         probe.finish()
