@@ -17,6 +17,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 IN_TREE = not pathlib.Path(ragstore.__file__).is_relative_to(sys.prefix)
 collect_ignore = ["test_wheel.py"] if IN_TREE else []
 
+# no setting of whoever runs the tests may reach a store: LightRAG's storages would open, and drop, the one of RAGSTORE_URL
+for _name in list(os.environ):
+    if _name.startswith(("LIGHTRAG_", "RAGSTORE_", "WORKSPACE")) and _name not in ("RAGSTORE_BUILD", "RAGSTORE_CACHE", "RAGSTORE_SEED"):
+        del os.environ[_name]
+
 
 @pytest.fixture(params=["memory", "embedded"])
 def native(request, tmp_path):

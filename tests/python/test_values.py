@@ -2,6 +2,7 @@
 import collections
 import enum
 import json
+import os
 import random
 import sys
 
@@ -53,8 +54,8 @@ def test_round_trip(native, value):
 
 
 def test_random_values_as_json_has_them(native):
-    seed = random.randrange(2**32)
-    print("seed", seed)
+    seed = int(os.environ.get("RAGSTORE_SEED") or random.randrange(2**32))
+    print("RAGSTORE_SEED =", seed)
     rng = random.Random(seed)
 
     def make(depth):
