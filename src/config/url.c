@@ -103,6 +103,26 @@ static rag_status parse_query(const char *at, struct arena *arena, struct url *u
     return RAG_OK;
 }
 
+/* host:port. The brackets that URLs have around an IPv6 address are no part of it. */
+static rag_status parse_host(const char *at, const char *end, struct arena *arena, struct url *url,
+                             rag_error *err)
+{
+    const int has_bracket = at < end && *at == '[';
+    const char *closing = has_bracket ? memchr(at, ']', (size_t)(end - at)) : NULL;
+    const char *rest = has_bracket ? closing : at;
+    const char *port = rest ? memchr(rest, ':', (size_t)(end - rest)) : NULL;
+    size_t len = (size_t)((port ? port : end) - at);
+    if (closing && closing + 1 == at + len) {
+        at++;
+        len -= 2;
+    }
+    if (len)
+        RAG_TRY(add_decoded(url, "host", at, len, arena, err));
+    if (port)
+        RAG_TRY(add_decoded(url, "port", port + 1, (size_t)(end - port) - 1, arena, err));
+    return RAG_OK;
+}
+
 /* user:password@host:port, of `len` bytes. *host: where the part without secrets begins. */
 static rag_status parse_authority(const char *at, size_t len, struct arena *arena, struct url *url,
                                   const char **host, rag_error *err)
@@ -120,14 +140,7 @@ static rag_status parse_authority(const char *at, size_t len, struct arena *aren
         at = user_end + 1;
     }
     *host = at;
-    const char *port = at < end && *at == '[' ? memchr(at, ']', (size_t)(end - at)) : at;
-    port = port ? memchr(port, ':', (size_t)(end - port)) : NULL;
-    const char *host_end = port ? port : end;
-    if (host_end > at)
-        RAG_TRY(add_decoded(url, "host", at, (size_t)(host_end - at), arena, err));
-    if (port)
-        RAG_TRY(add_decoded(url, "port", port + 1, (size_t)(end - port) - 1, arena, err));
-    return RAG_OK;
+    return parse_host(at, end, arena, url, err);
 }
 
 /* scheme://authority/path */

@@ -3,6 +3,7 @@
 import os
 import secrets
 import subprocess
+import time
 
 from conftest import BUILD, run_script
 
@@ -12,6 +13,8 @@ def test_no_value_is_inlined(postgres17, database17):
     for setting in ("log_statement = 'all'", "log_parameter_max_length = 0", "log_parameter_max_length_on_error = 0"):
         postgres17.sql(f"ALTER SYSTEM SET {setting}")
     postgres17.sql("SELECT pg_reload_conf()")
+    while postgres17.sql("SHOW log_statement") != "all":    # the server reads it when it comes to it
+        time.sleep(0.05)
     try:
         left = iter(tokens)
         for namespace, key in (("text_chunks", "{}"), ("other", "{}'\";--"), ("doc_status", "{}"), ("graph_nodes", "$${}"),
