@@ -121,6 +121,16 @@ static void unlink_waiter(struct gate *gate, struct waiter *w)
         gate->last = before;
 }
 
+size_t gate_waiting(struct gate *gate)
+{
+    size_t count = 0;
+    (void)pthread_mutex_lock(&gate->mutex);
+    for (const struct waiter *w = gate->first; w; w = w->next)
+        count++;
+    (void)pthread_mutex_unlock(&gate->mutex);
+    return count;
+}
+
 /* Sleep until the turn is handed over. `gate->mutex` is held. */
 static rag_status wait_in_queue(struct gate *gate, struct waiter *w, const rag_context *ctx,
                                 int64_t deadline_ns, rag_error *err)

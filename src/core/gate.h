@@ -2,6 +2,8 @@
 #ifndef CORE_GATE_H
 #define CORE_GATE_H
 
+#include <stddef.h>
+
 #include "context.h"
 #include "error.h"
 
@@ -19,6 +21,8 @@ rag_status gate_attach(struct gate *gate, const char *path, rag_error *err);
 rag_status gate_acquire(struct gate *gate, const rag_context *ctx, int64_t deadline_ns,
                         rag_error *err);
 void gate_release(struct gate *gate);
+/* How many threads wait in the queue of this handle just now; for tests. */
+size_t gate_waiting(struct gate *gate);
 
 void gate_free(struct gate *gate); /* NULL is allowed; nobody may hold it */
 

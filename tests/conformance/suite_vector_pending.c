@@ -22,6 +22,7 @@ struct embedder {
     unsigned fail_after; /* this call and all behind it fail; 0: none */
     int retryable, leave_out, infinite;
     unsigned sleep_ms;
+    unsigned company; /* the first call waits until so many run, ten seconds at most */
     rag_store *store; /* used while embedding; NULL: none */
 };
 
@@ -46,6 +47,17 @@ static rag_status fail_embedding(const struct embedder *m, rag_error *err)
     return RAG_E_CONNECTION;
 }
 
+static void wait_for_company(struct embedder *m)
+{
+    unsigned most = 0;
+    for (int i = 0; i < 10000 && most < m->company; i++) {
+        (void)pthread_mutex_lock(&m->mutex);
+        most = m->most_running;
+        (void)pthread_mutex_unlock(&m->mutex);
+        (void)usleep(1000);
+    }
+}
+
 static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dimension,
                         float *vectors, rag_error *err)
 {
@@ -59,6 +71,8 @@ static rag_status embed(void *user, const rag_slice *texts, size_t n, size_t dim
     (void)pthread_mutex_unlock(&m->mutex);
     if (m->sleep_ms)
         (void)usleep(m->sleep_ms * 1000);
+    if (call == 1)
+        wait_for_company(m);
     uint64_t count = 0;
     rag_status status = RAG_OK;
     if (m->store)
@@ -452,6 +466,7 @@ static void vector_24_batches_are_embedded_at_the_same_time(struct env *e)
     define(e);
     defer_numbered(e, 80);
     m.sleep_ms = 20;
+    m.company = 2;
     m.store = e->store;
     f = flush_store(e, e->store, &m, 5, 4);
     CHECK(m.calls == 16 && f.stored == 80 && f.batches == 16, "%u calls", m.calls);

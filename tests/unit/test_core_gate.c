@@ -118,7 +118,7 @@ static void sleep_ms(long ms)
     (void)nanosleep(&t, NULL);
 }
 
-/* Arrivals are 30 ms apart while the turn is held, so their order is known. */
+/* Each arrives when the one before it stands in the queue, so their order is known. */
 static void first_come_first_served(void **state)
 {
     (void)state;
@@ -131,7 +131,8 @@ static void first_come_first_served(void **state)
     for (int i = 0; i < WAITERS; i++) {
         a[i] = (struct arrival){ gate, i, order, &next };
         assert_int_equal(pthread_create(&threads[i], NULL, note_order, &a[i]), 0);
-        sleep_ms(30);
+        while (gate_waiting(gate) != (size_t)i + 1)
+            sleep_ms(1);
     }
     gate_release(gate);
     for (int i = 0; i < WAITERS; i++)
