@@ -19,7 +19,7 @@ collect_ignore = ["test_wheel.py"] if IN_TREE else []
 
 # no setting of whoever runs the tests may reach a store: LightRAG's storages would open, and drop, the one of RAGSTORE_URL
 for _name in list(os.environ):
-    if _name.startswith(("LIGHTRAG_", "RAGSTORE_", "WORKSPACE")) and _name not in ("RAGSTORE_BUILD", "RAGSTORE_CACHE", "RAGSTORE_SEED"):
+    if _name.startswith(("LIGHTRAG_", "WORKSPACE", "RAGSTORE_URL", "RAGSTORE_WORKSPACE", "RAGSTORE_LOCK_", "RAGSTORE_STORES")):
         del os.environ[_name]
 
 
