@@ -65,6 +65,7 @@ struct deviation {
 
 struct conformance_backend {
     const char *name;
+    const char *driver; /* its name in the library; NULL: `name` */
     /* Make an empty store possible at `place` (a folder, a schema, a key prefix). May be NULL. */
     void (*prepare)(struct place *place);
     /* Open the store at `place`; the first call creates it. */
@@ -92,6 +93,12 @@ struct env {
     rag_result *results[ENV_RESULTS_MAX]; /* freed after the case */
     size_t result_count;
 };
+
+/* The backend's name in URLs and messages. */
+static inline const char *driver_name(const struct env *e)
+{
+    return e->backend->driver ? e->backend->driver : e->backend->name;
+}
 
 struct conformance_case {
     const char *name;

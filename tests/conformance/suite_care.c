@@ -316,12 +316,12 @@ static void care_what_a_backend_has_not_is_said(struct env *e)
     const char *target = format_text("%s/copies/a", e->place.path);
     if (!offers(e, NEEDS_COMPACT)) {
         REFUSED(RAG_E_UNSUPPORTED, rag_store_compact(e->store, NULL, &freed, &e->err));
-        expect_message(e, e->backend->name);
+        expect_message(e, driver_name(e));
         CHECK(freed == 77, "an output was touched");
     }
     if (!offers(e, NEEDS_BACKUP)) {
         REFUSED(RAG_E_UNSUPPORTED, rag_store_backup(e->store, NULL, target, &e->err));
-        expect_message(e, e->backend->name);
+        expect_message(e, driver_name(e));
     }
     if (!offers(e, NEEDS_LIMITS)) {
         rag_kv_limits limits = RAG_KV_LIMITS_INIT;
@@ -330,7 +330,7 @@ static void care_what_a_backend_has_not_is_said(struct env *e)
         free(before);
         before = dump_store(e, e->store, &len);
         REFUSED(RAG_E_UNSUPPORTED, rag_kv_set_limits(e->store, NULL, "a_cache", &limits, &e->err));
-        expect_message(e, e->backend->name);
+        expect_message(e, driver_name(e));
         REFUSED(RAG_E_UNSUPPORTED, rag_kv_get_limits(e->store, NULL, "a_cache", &limits, &e->err));
         CHECK(limits.max_bytes == 1, "an output was touched");
     }
@@ -424,7 +424,7 @@ static rag_store *open_copy(struct env *e, const char *target)
     rag_open_options options = RAG_OPEN_OPTIONS_INIT;
     rag_store *copy = NULL;
     options.flags = RAG_OPEN_EXISTING;
-    OK(rag_store_open(format_text("%s:%s", e->backend->name, target), &options, NULL, &copy,
+    OK(rag_store_open(format_text("%s:%s", driver_name(e), target), &options, NULL, &copy,
                       &e->err));
     return copy;
 }

@@ -161,7 +161,7 @@ static void store_describe_has_a_row_per_kind(struct env *e)
     for (size_t i = 0; i < 4; i++) {
         const rag_row *row = row_of(rows, i);
         CHECK(same(row->key, T(kinds[i])), "place %zu: '%.*s'", i, SHOW(row->key));
-        CHECK(same(row->key2, T(e->backend->name)), "the backend is '%.*s'", SHOW(row->key2));
+        CHECK(same(row->key2, T(driver_name(e))), "the backend is '%.*s'", SHOW(row->key2));
         CHECK(contains(row->value, "{") && contains(row->value, "\"location\""), "'%.*s'",
               SHOW(row->value));
     }

@@ -2,7 +2,7 @@
 
 lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
 the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the
-graph; "vectors": {NAMESPACE: {"put": {ID: ROW}, "get": [ID], "find": TEXT}} writes, reads and searches vectors, whose
+graph ("age": true: in AGE, by PGGraphStorage); "vectors": {NAMESPACE: {"put": {ID: ROW}, "get": [ID], "find": TEXT}} writes, reads and searches vectors, whose
 texts are their content ("model": null: as older versions, in tables without a model in their name). Where the server is, POSTGRES_* say.
 """
 import asyncio
@@ -11,7 +11,7 @@ import sys
 
 import numpy
 from lightrag.kg.pgtable_impl import PGTableGraphStorage
-from lightrag.kg.postgres_impl import PGDocStatusStorage, PGKVStorage, PGVectorStorage
+from lightrag.kg.postgres_impl import PGDocStatusStorage, PGGraphStorage, PGKVStorage, PGVectorStorage
 from lightrag.kg.shared_storage import initialize_share_data
 from lightrag.utils import EmbeddingFunc
 
@@ -52,18 +52,21 @@ async def run_vectors(workspace, wanted, model):
     return answers
 
 
-def storage(namespace, workspace):
-    kind = {"doc_status": PGDocStatusStorage, "chunk_entity_relation": PGTableGraphStorage}.get(namespace, PGKVStorage)
+def storage(namespace, workspace, kind=None):
+    kind = kind or (PGDocStatusStorage if namespace == "doc_status" else PGKVStorage)
     return kind(namespace=namespace, workspace=workspace, embedding_func=EmbeddingFunc(4, embed),
                 global_config={"embedding_batch_num": 10, "vector_storage": "NanoVectorDBStorage", "working_dir": "."})
 
 
-async def run_graph(graph, nodes, edges, keys):
-    for label, properties in nodes.items():
+async def run_graph(graph, keys, nodes=(), edges=(), gone=()):
+    for label, properties in dict(nodes).items():
         await graph.upsert_node(label, properties)
     for source, target, properties in edges:
         await graph.upsert_edge(source, target, properties)
-    return {"nodes": {key: await graph.get_node(key) for key in keys},
+    for label in gone:
+        await graph.delete_node(label)
+    return {"labels": await graph.get_all_labels(), "degrees": await graph.node_degrees_batch(keys),
+            "nodes": {key: await graph.get_node(key) for key in keys},
             "edges": {key: sorted(await graph.get_node_edges(key) or []) for key in keys},
             "values": {key: [await graph.get_edge(*edge) for edge in sorted(await graph.get_node_edges(key) or [])]
                        for key in keys}}
@@ -82,7 +85,8 @@ async def run(workspace, wanted):
     if "vectors" in wanted:
         answers["vectors"] = await run_vectors(workspace, wanted["vectors"], wanted.get("model", "test-model"))
     if "graph" in wanted:
-        stores["graph"] = storage("chunk_entity_relation", workspace)
+        kind = PGGraphStorage if wanted["graph"].pop("age", False) else PGTableGraphStorage
+        stores["graph"] = storage("chunk_entity_relation", workspace, kind)
         await stores["graph"].initialize()
         answers["graph"] = await run_graph(stores["graph"], **wanted["graph"])
     for store in stores.values():

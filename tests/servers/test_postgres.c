@@ -349,7 +349,7 @@ static void a_slot_that_is_cancelled_undoes_itself_alone(void **state)
     (void)state;
     rag_error err = RAG_ERROR_INIT;
     rag_txn *txn = NULL;
-    rag_store *store = open_with("&workspace=savepoint");
+    rag_store *store = open_with("&workspace=savepoint&graph=tables");
     PGconn *other = session();
     rag_context ctx = RAG_CONTEXT_INIT;
     ok(rag_txn_begin(store, NULL, &txn, &err), &err);

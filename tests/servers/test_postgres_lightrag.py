@@ -163,6 +163,58 @@ def test_we_see_lightrags_graph(lightrag, ours, database15):
     assert database15.sql(counted) == "2"
 
 
+HOSTILE = ["o'hara", 'say "hi"', "back\\slash\\", "$$", "$AGE1$ $AGE1", "$1", "a\nb\tc", "{n}", "\u00e9\U0001f600", "'; DROP TABLE x--",
+           "%_*", "`tick`", " blank ", "a::b", "true", "1"]
+
+
+def test_lightrag_sees_our_graph_in_age(lightrag17, ours17, database17):
+    ours17("put", "graph_nodes", "Alice", NODE)
+    ours17("put", "graph_edges", "Rabbit|Alice", EDGE)
+    seen = lightrag17(graph={"age": True, "keys": ["Alice", "Rabbit", "no"]})["graph"]
+    assert seen["nodes"] == {"Alice": NODE, "Rabbit": {"entity_id": "Rabbit"}, "no": None}
+    assert seen["edges"] == {"Alice": [["Alice", "Rabbit"]], "Rabbit": [["Rabbit", "Alice"]], "no": []}
+    assert seen["values"]["Rabbit"] == [EDGE]
+    assert seen["labels"] == ["Alice", "Rabbit"]
+    assert seen["degrees"] == {"Alice": 1, "Rabbit": 1, "no": 0}
+    assert ours17("get", "graph_nodes", "Alice", "Rabbit") == [NODE, {}]
+    # only the end that has no values needs a layout: that it has no entity_id
+    assert database17.sql("SELECT count(*) FROM w_chunk_entity_relation.ragstore_extra") == "1"
+
+
+def test_we_see_lightrags_graph_in_age(lightrag17, ours17, database17):
+    lightrag17(graph={"age": True, "nodes": {"Alice": NODE, "Hare": {"entity_id": "Hare", "zeal": 2}}, "keys": [],
+                      "edges": [["Hare", "Alice", EDGE]]})
+    assert ours17("get", "graph_nodes", "Alice", "Hare", "no") == [NODE, {"entity_id": "Hare", "zeal": 2}, None]
+    assert ours17("get", "graph_edges", "Hare|Alice", "Alice|Hare", "Alice|Alice") == [EDGE, EDGE, None]
+    ours17("put", "graph_nodes", "Alice", {"mood": "curious", "z": [1.50, 1][1]})    # merges
+    ours17("put", "graph_edges", "Alice|Hare", {"more": "tea"})
+    assert ours17("get", "graph_nodes", "Alice") == [{**NODE, "mood": "curious", "z": 1}]
+    assert ours17("get", "graph_edges", "Hare|Alice") == [{**EDGE, "more": "tea"}]
+    assert database17.sql('SELECT count(*) FROM w_chunk_entity_relation."DIRECTED"') == "1"
+    seen = lightrag17(graph={"age": True, "nodes": {"Alice": {"entity_id": "Alice", "mood": "calm"}}, "keys": ["Alice"],
+                             "edges": [["Alice", "Hare", {"weight": 2.0}]]})["graph"]
+    assert seen["nodes"]["Alice"] == {**NODE, "mood": "calm", "z": 1}
+    assert ours17("get", "graph_nodes", "Alice") == [{**NODE, "mood": "calm", "z": 1}]    # not our layout of before
+    assert ours17("get", "graph_edges", "Hare|Alice") == [{"weight": 2.0}]
+    lightrag17(graph={"age": True, "gone": ["Hare"], "keys": []})
+    assert ours17("get", "graph_nodes", "Hare", "Alice") == [None, {**NODE, "mood": "calm", "z": 1}]
+    assert ours17("get", "graph_edges", "Hare|Alice") == [None]
+
+
+def test_hostile_names_and_values_in_age_both_ways(lightrag17, ours17):
+    rows = {name: {"entity_id": name, "description": name, "k" + name: name} for name in HOSTILE}
+    ours17("put", "graph_nodes", *[word for name in HOSTILE for word in (name, rows[name])])
+    ours17("put", "graph_edges", *[word for name in HOSTILE for word in (f"{name}|hub", {"description": name})])
+    seen = lightrag17(graph={"age": True, "keys": HOSTILE})["graph"]
+    assert seen["nodes"] == rows
+    assert seen["values"] == {name: [{"description": name}] for name in HOSTILE}
+    theirs = {"L" + name: {**rows[name], "entity_id": "L" + name} for name in HOSTILE}
+    lightrag17(graph={"age": True, "keys": [], "nodes": theirs,
+                      "edges": [["L" + name, "hub", {"description": name}] for name in HOSTILE]})
+    assert ours17("get", "graph_nodes", *theirs) == list(theirs.values())
+    assert ours17("get", "graph_edges", *[f"hub|{name}" for name in theirs]) == [{"description": name} for name in HOSTILE]
+
+
 ENTITY = {"entity_name": "Alice", "content": "ent-1", "source_id": "chunk-1<SEP>chunk-2", "file_path": "a.txt"}
 RELATION = {"src_id": "Alice", "tgt_id": "Hare", "source_id": "chunk-1", "content": "rel-1", "file_path": "a.txt"}
 CHUNK_ROW = {"tokens": 3, "content": "chunk-1", "chunk_order_index": 0, "full_doc_id": "doc-1", "file_path": "a.txt"}

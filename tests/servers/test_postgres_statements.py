@@ -1,14 +1,18 @@
-"""No value is ever part of the text of a statement: what the server logs of each statement has none of them."""
+"""No value is ever part of the text of a statement: what the server logs of each statement has none of them. Nor with the
+graph in AGE: no Cypher is written."""
 
 import os
 import secrets
 import subprocess
 import time
 
+import pytest
+
 from conftest import BUILD, run_script
 
 
-def test_no_value_is_inlined(postgres17, database17):
+@pytest.mark.parametrize("graph", ["age", "tables"])
+def test_no_value_is_inlined(postgres17, database17, graph):
     tokens = [secrets.token_hex(8) for _ in range(50)]
     for setting in ("log_statement = 'all'", "log_parameter_max_length = 0", "log_parameter_max_length_on_error = 0"):
         postgres17.sql(f"ALTER SYSTEM SET {setting}")
@@ -23,7 +27,7 @@ def test_no_value_is_inlined(postgres17, database17):
             for _ in range(5):
                 words += [key.format(next(left)), '{"status":"%s","content":"v"}' % next(left)]
             for verb, given in (("put", words), ("get", words[::2])):
-                done = subprocess.run([BUILD / "tests" / "rows", database17.url, verb, namespace, *given], text=True,
+                done = subprocess.run([BUILD / "tests" / "rows", f"{database17.url}?graph={graph}", verb, namespace, *given], text=True,
                                       capture_output=True, timeout=60, check=False,
                                       env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
                 assert done.returncode == 0, done.stderr
@@ -33,4 +37,5 @@ def test_no_value_is_inlined(postgres17, database17):
         postgres17.sql("ALTER SYSTEM RESET ALL")
         postgres17.sql("SELECT pg_reload_conf()")
     assert "INSERT INTO lightrag_doc_chunks" in log    # it has the statements
+    assert ('UPDATE "chunk_entity_relation".base' if graph == "age" else "INSERT INTO lightrag_graph_nodes") in log
     assert [token for token in tokens if token in log] == []

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "graph.h"
 #include "net/deadline.h"
 #include "server.h"
 
@@ -134,6 +135,8 @@ static rag_status look(const rag_call *call, struct pg_conn *conn, int replace, 
     PG_TRY(about_workspace(call, conn, SQL_HOLDS, &result, err));
     *holds = PQntuples(result) > 0;
     PQclear(result);
+    if (!*holds)
+        PG_TRY(pg_graph_holds(call, conn, holds, err));
     if (*holds && !replace)
         return call->host->fail(err, RAG_E_CONFLICT,
                                 "workspace '%s' of the database holds a store already",

@@ -65,6 +65,12 @@ void pg_add_int(struct pg_params *p, int64_t value)
     add(p, p->numbers[p->count], sizeof p->numbers[0]);
 }
 
+void pg_add_null(struct pg_params *p)
+{
+    p->lengths[p->count] = 0;
+    p->values[p->count++] = NULL;
+}
+
 void pg_add_array(struct pg_params *p, const struct pg_array *array)
 {
     p->too_large |= array->bytes.failed;
@@ -461,6 +467,12 @@ rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int64_t *po
     }
     PQclear(answer.result);
     return status;
+}
+
+rag_status pg_ask_once(struct pg_conn *c, const rag_context *ctx, const char *sql, const char *what,
+                       PGresult **out, rag_error *err)
+{
+    return send_text(c, ctx, sql, PG_RUNNING, what, out, err);
 }
 
 /* ---- prepared statements -------------------------------------------------------------------------- */

@@ -55,6 +55,7 @@ struct pg_params {
 void pg_add_slice(struct pg_params *p, rag_slice value); /* text, bytea, json */
 void pg_add_text(struct pg_params *p, const char *value);
 void pg_add_int(struct pg_params *p, int64_t value); /* int8 */
+void pg_add_null(struct pg_params *p);
 void pg_add_array(struct pg_params *p, const struct pg_array *array);
 
 /* `database`: in place of the address's own; NULL: that one. At most connect_timeout_ms. */
@@ -86,6 +87,10 @@ rag_status pg_command(struct pg_conn *c, const rag_context *ctx, const char *sql
  * when the connection ended before that was said. */
 rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int64_t *position,
                           rag_error *err);
+
+/* One statement without parameters and with an answer as text, which is not kept prepared. */
+rag_status pg_ask_once(struct pg_conn *c, const rag_context *ctx, const char *sql, const char *what,
+                       PGresult **out, rag_error *err);
 
 /* Fields of a result. NULL: 0, and a slice without data. */
 int64_t pg_int(const PGresult *result, int row, int column);

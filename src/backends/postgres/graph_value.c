@@ -1,12 +1,13 @@
-/* Attributes as JSONB.
+/* Attributes as a column has them.
  *
- * LightRAG keeps all attributes of a node or an edge in one JSONB column, which forgets the order of
- * members and the spelling of numbers and escapes. As in row.c, ragstore_extra is NULL when the column
+ * LightRAG keeps all attributes of a node or an edge in one column: JSONB, which forgets the order of
+ * members and the spelling of numbers and escapes, or AGE's agtype, in the same order, whose numbers
+ * are int8 and double (printed in the shortest way that reads back). As in row.c, ragstore_extra is NULL when the column
  * gives the value back as it was, and has its layout otherwise: {"weight": [1.0e0], "description": 0},
  * or the whole text in an array when there is white space in it.
  *
  * The order that comes from the column alone is that in which LightRAG writes its attributes, others
- * behind them in JSONB's own order (by length, then bytes): values of LightRAG's need no layout. The
+ * behind them in the column's own order (by length, then bytes): values of LightRAG's need no layout. The
  * column of a node always has "entity_id", which LightRAG reads; a layout that does not name it says
  * that the value has none. */
 #include "graph_value.h"
@@ -36,7 +37,7 @@ static int rank_of(enum pg_graph_kind kind, rag_slice name)
     return rank;
 }
 
-/* JSONB's order of names. */
+/* The column's order of names. */
 static int compare_names(rag_slice a, rag_slice b)
 {
     if (a.len != b.len)
@@ -47,15 +48,71 @@ static int compare_names(rag_slice a, rag_slice b)
 /* ---- writing --------------------------------------------------------------------------------------- */
 
 struct looking {
-    enum pg_graph_kind kind;
+    struct pg_attributes *to;
     rag_slice label;
-    struct pg_text *layout, last;
-    int last_rank, plain, has_id;
+    struct pg_text last;
+    int last_rank, plain, has_id, has_tiny;
     size_t members, compact;
 };
 
-/* A number as numeric prints it, a word, or a text without needless escapes. */
-static int comes_back(rag_slice text)
+/* Where the digits of a number begin and end, and its decimal point, else its end. */
+struct digits {
+    const char *begin, *point, *end;
+};
+
+static struct digits digits_of(rag_slice number)
+{
+    struct digits d = { .begin = number.data };
+    const char *end = d.begin + number.len;
+    d.begin += *d.begin == '-';
+    for (d.end = d.begin; d.end < end && *d.end != 'e' && *d.end != 'E'; d.end++)
+        if (*d.end == '.')
+            d.point = d.end;
+    if (!d.point)
+        d.point = d.end;
+    return d;
+}
+
+/* A double prints a number with a fraction as it was spelled: up to 15 digits, no needless zeros, not
+ * so small that it gets an exponent. */
+static int double_prints(rag_slice number)
+{
+    enum { DIGITS_SURE = 15, ZEROS_SMALL = 3 };
+    const struct digits d = digits_of(number);
+    if (d.end - d.begin > DIGITS_SURE + 1 || d.end == d.point)
+        return 0;
+    if (d.end[-1] == '0' && d.end - d.point > 2)
+        return 0; /* 1.0, but not 1.50 */
+    int zeros = 0;
+    while (d.point + 1 + zeros < d.end && d.point[1 + zeros] == '0')
+        zeros++;
+    return *d.begin != '0' || zeros <= ZEROS_SMALL;
+}
+
+/* Not 0, but too small for a double: AGE refuses it. */
+static int is_tiny(rag_slice number)
+{
+    enum { EXPONENT_LEAST = -323, EXPONENT_MOST = 100000 };
+    const struct digits d = digits_of(number);
+    const char *end = (const char *)number.data + number.len, *p = d.begin;
+    long exponent = 0, first;
+    while (p < d.end && (*p == '0' || *p == '.'))
+        p++;
+    if (p == d.end)
+        return 0;
+    first = p < d.point ? (long)(d.point - p - 1) : (long)(d.point - p);
+    if (d.end < end) {
+        const int negative = d.end[1] == '-';
+        for (p = d.end + 1 + (d.end[1] == '-' || d.end[1] == '+');
+             p < end && exponent < EXPONENT_MOST; p++)
+            exponent = exponent * 10 + (*p - '0');
+        exponent = negative ? -exponent : exponent;
+    }
+    return first + exponent < EXPONENT_LEAST;
+}
+
+/* A number as the column prints it, a word, or a text without needless escapes. */
+static int comes_back(enum pg_graph_column column, rag_slice text)
 {
     const char *p = text.data;
     if (*p == '"') {
@@ -69,20 +126,32 @@ static int comes_back(rag_slice text)
     }
     if (*p == '-' && p[1] == '0')
         return 0; /* JSONB has no negative zero */
-    return *p == 't' || *p == 'f' || (!memchr(p, 'e', text.len) && !memchr(p, 'E', text.len));
+    if (*p == 't' || *p == 'f')
+        return 1;
+    if (memchr(p, 'e', text.len) || memchr(p, 'E', text.len))
+        return 0;
+    return column == PG_COLUMN_JSONB || !memchr(p, '.', text.len) || double_prints(text);
+}
+
+static int is_number(rag_slice text)
+{
+    const char first = *(const char *)text.data;
+    return first == '-' || (first >= '0' && first <= '9');
 }
 
 static rag_status look_at_member(void *user, rag_slice name, rag_slice text, rag_slice string,
                                  rag_error *err)
 {
     struct looking *l = user;
-    const int rank = rank_of(l->kind, name);
-    int held = comes_back(text);
+    struct pg_text *layout = &l->to->extra;
+    const int rank = rank_of(l->to->kind, name);
+    int held = comes_back(l->to->column, text);
     (void)err;
-    if (l->kind == PG_NODE && rank == 0) {
+    if (l->to->kind == PG_NODE && rank == 0) {
         l->has_id = 1;
         held = held && string.data && l->label.len && compare_names(string, l->label) == 0;
     }
+    l->has_tiny |= l->to->column == PG_COLUMN_AGTYPE && is_number(text) && is_tiny(text);
     const rag_slice last = { l->last.data, l->last.len };
     const int in_order = rank > l->last_rank ||
                          (rank == KNOWN && l->last_rank == KNOWN && compare_names(last, name) < 0);
@@ -90,27 +159,48 @@ static rag_status look_at_member(void *user, rag_slice name, rag_slice text, rag
     l->last_rank = rank;
     pg_text_clear(&l->last);
     pg_text_add(&l->last, name.data, name.len);
-    const size_t before = l->layout->len;
-    pg_text_add(l->layout, l->members++ ? "," : "{", 1);
-    pg_text_add_json_string(l->layout, name);
-    l->compact += l->layout->len - before + 1 + text.len;
+    const size_t before = layout->len;
+    pg_text_add(layout, l->members++ ? "," : "{", 1);
+    pg_text_add_json_string(layout, name);
+    l->compact += layout->len - before + 1 + text.len;
     if (held) {
-        pg_text_add_text(l->layout, ":0");
+        pg_text_add_text(layout, ":0");
     } else {
-        pg_text_add_text(l->layout, ":[");
-        pg_text_add(l->layout, text.data, text.len);
-        pg_text_add_text(l->layout, "]");
+        pg_text_add_text(layout, ":[");
+        pg_text_add(layout, text.data, text.len);
+        pg_text_add_text(layout, "]");
     }
     return RAG_OK;
 }
 
-rag_status pg_attributes_extra(const rag_host *host, enum pg_graph_kind kind, rag_slice label,
-                               rag_slice value, struct pg_text *extra, rag_error *err)
+static void join(struct pg_text *out, rag_slice name, rag_slice text)
 {
-    struct looking l = { .kind = kind, .label = label, .layout = extra, .last = { .host = host } };
+    if (out->len > 1)
+        pg_text_add(out, ",", 1);
+    pg_text_add_json_string(out, name);
+    pg_text_add(out, ":", 1);
+    pg_text_add(out, text.data, text.len);
+}
+
+static rag_status join_without_tiny(void *user, rag_slice name, rag_slice text, rag_slice string,
+                                    rag_error *err)
+{
+    (void)string;
+    (void)err;
+    join(user, name, is_number(text) && is_tiny(text) ? (rag_slice){ "0.0", 3 } : text);
+    return RAG_OK;
+}
+
+rag_status pg_attributes_write(struct pg_attributes *a, rag_slice label, rag_slice value,
+                               rag_error *err)
+{
+    const rag_host *host = a->extra.host;
+    struct looking l = { .to = a, .label = label, .last = { .host = host } };
+    struct pg_text *extra = &a->extra;
     l.last_rank = -1;
     l.plain = 1;
     pg_text_clear(extra);
+    pg_text_clear(&a->taken);
     rag_status status = host->json_members(value, look_at_member, &l, err);
     pg_text_add_text(extra, l.members ? "}" : "{}");
     const size_t compact = l.compact + (l.members ? 1 : 2); /* each member counts its ',' or '{' */
@@ -121,12 +211,19 @@ rag_status pg_attributes_extra(const rag_host *host, enum pg_graph_kind kind, ra
         pg_text_add(extra, value.data, value.len);
         pg_text_add_text(extra, "]");
     }
-    if (l.plain && (kind == PG_EDGE || l.has_id))
+    if (l.plain && (a->kind == PG_EDGE || l.has_id))
         pg_text_clear(extra);
+    if (status == RAG_OK && l.has_tiny) {
+        pg_text_add_text(&a->taken, "{");
+        status = host->json_members(value, join_without_tiny, &a->taken, err);
+        pg_text_add_text(&a->taken, "}");
+    }
     if (status == RAG_OK)
         status = pg_text_check(&l.last, err);
     if (status == RAG_OK)
         status = pg_text_check(extra, err);
+    if (status == RAG_OK)
+        status = pg_text_check(&a->taken, err);
     pg_text_free(&l.last);
     return status;
 }
@@ -141,15 +238,6 @@ struct joining {
     int rank; /* only those of this place */
     struct pg_text *out;
 };
-
-static void join(struct pg_text *out, rag_slice name, rag_slice text)
-{
-    if (out->len > 1)
-        pg_text_add(out, ",", 1);
-    pg_text_add_json_string(out, name);
-    pg_text_add(out, ":", 1);
-    pg_text_add(out, text.data, text.len);
-}
 
 static rag_status join_wanted(void *user, rag_slice name, rag_slice text, rag_slice string,
                               rag_error *err)

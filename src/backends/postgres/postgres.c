@@ -3,9 +3,7 @@
  * A loadable module, ragstore-postgres.so: written against include/ragstore/backend.h, src/net and
  * libpq; of the library it has the host table and nothing else. Opening makes a pool, connects once
  * (creating the database when it is missing), and sees to the schema. Several handles, processes and
- * LightRAG itself may use one database at once.
- *
- * Not yet: the graph in AGE. */
+ * LightRAG itself may use one database at once. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "graph.h"
 #include "net/deadline.h"
 #include "schema.h"
 #include "server.h"
@@ -53,6 +52,7 @@ static const char *const option_names[] = {
     "hnsw_m",
     "hnsw_ef",
     "ivfflat_lists",
+    "graph",
     NULL,
 };
 
@@ -180,6 +180,7 @@ static rag_status read_address(const struct opening *o, struct pg_server *s)
     PG_TRY(keep(o, s, tls.crl, &a->tls.crl));
     PG_TRY(keep(o, s, option(o, "password"), &a->password));
     PG_TRY(keep(o, s, option(o, "server_options"), &a->settings));
+    PG_TRY(keep(o, s, option(o, "graph"), &s->graph_option));
     const struct {
         const char *name, *fallback, **out;
     } texts[] = {
@@ -238,6 +239,7 @@ static void server_free(struct pg_server *s)
     pg_vector_statements_free(s);
     pg_durability_free(host, s->durability);
     pg_text_free(&s->strings);
+    pg_graph_place_free(host, s->graph);
     host->free(s->statements);
     pg_doc_free_statements(host, s->docs);
     while (s->kept) {
@@ -255,7 +257,7 @@ struct first {
     int create;
 };
 
-/* Connect, create the database when it is missing, see to the schema. */
+/* Connect, create the database when it is missing, see to the schema and to where the graph is. */
 static rag_status first_connection(void *user, rag_error *err)
 {
     const struct first *f = user;
@@ -274,6 +276,8 @@ static rag_status first_connection(void *user, rag_error *err)
     }
     struct pg_conn *conn = connection;
     status = pg_schema_ensure(s->host, conn, f->ctx, f->create, err);
+    if (status == RAG_OK)
+        status = pg_graph_choose(s, conn, f->ctx, f->create, err);
     net_pool_release(s->pool, conn, status == RAG_OK);
     return status;
 }
@@ -407,19 +411,27 @@ static rag_status append_namespace(const rag_call *call, const PGresult *result,
     return call->host->row_append(out, &answer, err);
 }
 
+static int is_of_graph(rag_slice kind)
+{
+    static const char graph[] = "graph_";
+    return kind.len > sizeof graph - 1 && memcmp(kind.data, graph, sizeof graph - 1) == 0;
+}
+
 static rag_status namespaces_work(const rag_call *call, struct pg_conn *conn, void *user,
                                   rag_error *err)
 {
     const struct pg_server *s = call->self;
+    const int counted = s->graph->layout != &pg_graph_age; /* by triggers */
     struct pg_params params = { 0 };
     PGresult *result;
     pg_add_text(&params, s->workspace);
     PG_TRY(pg_run(conn, call->ctx, SQL_NAMESPACES, &params, "listing namespaces", &result, err));
     rag_status status = RAG_OK;
     for (int row = 0; row < PQntuples(result) && status == RAG_OK; row++)
-        status = append_namespace(call, result, row, user, err);
+        if (counted || !is_of_graph(pg_slice(result, row, 0)))
+            status = append_namespace(call, result, row, user, err);
     PQclear(result);
-    return status;
+    return status == RAG_OK && !counted ? pg_graph_namespaces(call, conn, user, err) : status;
 }
 
 static rag_status pg_namespaces(const rag_call *call, rag_result *out, rag_error *err)
@@ -455,6 +467,9 @@ static rag_status append_description(const rag_call *call, const PGresult *resul
     pg_text_add_json_string(&json, rag_text(s->workspace));
     pg_text_add_text(&json, ",\"server\":");
     pg_text_add_json_string(&json, pg_slice(result, 0, 0));
+    pg_text_printf(&json, ",\"graph\":\"%s\"", s->graph->layout->name);
+    if (s->graph->layout == &pg_graph_age)
+        pg_text_printf(&json, ",\"graph_name\":\"%s\"", s->graph->graph);
     pg_text_printf(&json,
                    ",\"libpq\":%d,\"format\":%" PRId64 ",\"database_bytes\":%" PRId64
                    ",\"committed_token\":%" PRId64 ",\"durable_token\":%" PRId64

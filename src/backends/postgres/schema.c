@@ -5,6 +5,7 @@
  *   ragstore_namespace   counters of each namespace,
  *   ragstore_change      and what was added to them since they were last folded
  *   ragstore_space       the record of each vector space, and in which tables it is
+ *   ragstore_graph       in which layout the graph of each workspace is
  *   ragstore_pending     rows that wait for their vectors (vector_pending.c)
  *   <table>.ragstore_extra   what the columns of a row do not hold (row.c)
  *
@@ -74,6 +75,8 @@ static const char *const own_tables[] = {
     " (workspace, name, sha256(key))",
     "CREATE INDEX IF NOT EXISTS ragstore_pending_order ON ragstore_pending"
     " (workspace, name, substr(key, 1, 512))",
+    "CREATE TABLE IF NOT EXISTS ragstore_graph (workspace text PRIMARY KEY, layout text NOT NULL,"
+    " graph text UNIQUE)",
     "CREATE SEQUENCE IF NOT EXISTS ragstore_mark",
     "CREATE SEQUENCE IF NOT EXISTS ragstore_owner",
     /* the same for tables with vectors, which have names beside */

@@ -4,7 +4,7 @@
 
 #include "connection.h"
 
-enum { PG_SCHEMA_VERSION = 2 };
+enum { PG_SCHEMA_VERSION = 3 };
 
 /* See that the schema is there and of our version; make or complete it when `create`. */
 rag_status pg_schema_ensure(const rag_host *host, struct pg_conn *conn, const rag_context *ctx,

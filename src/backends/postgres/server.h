@@ -37,10 +37,12 @@ struct pg_server {
     struct pg_vector_statements *vectors; /* vector_statements.c */
     struct pg_owner *owner;               /* vector_pending.c */
     struct pg_durability *durability;
-    struct pg_build *build;   /* build.c; NULL: opened as usual */
-    struct pg_kept *kept;     /* what address and workspace point to */
-    atomic_int index_refused; /* vector_index.c */
-    atomic_uint writes;       /* counted to fold the counters now and then */
+    struct pg_build *build;       /* build.c; NULL: opened as usual */
+    const char *graph_option;     /* `graph`; NULL: auto */
+    struct pg_graph_place *graph; /* graph_choose.c */
+    struct pg_kept *kept;         /* what address and workspace point to */
+    atomic_int index_refused;     /* vector_index.c */
+    atomic_uint writes;           /* counted to fold the counters now and then */
 };
 
 /* An explicit transaction. */
@@ -85,7 +87,7 @@ rag_status pg_commit(const rag_call *call, rag_token *token, rag_error *err);
 void pg_abort(const rag_call *call);
 rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err);
 
-/* Rows of a namespace by its counters (schema.c). */
+/* Rows of a namespace by its counters. */
 rag_status pg_count_rows(const rag_call *call, struct pg_conn *conn, const char *kind,
                          const char *name, uint64_t *count, rag_error *err);
 

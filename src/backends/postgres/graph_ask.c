@@ -1,0 +1,101 @@
+/* Labels as parameters, and the rows of an answer by their places.
+ *
+ * A label goes over twice: as a text when it is its own id, else NULL, and as bytes, of which the
+ * server makes the id then. Answers have the place of what was asked for, from 1, and no row for what
+ * is not there. Called by the slots of the graph. */
+#include "graph_ask.h"
+
+#include <string.h>
+
+#include "row.h"
+
+enum { ID_BYTES_MAX = 1000 };
+
+int pg_is_id(rag_slice label)
+{
+    static const char reserved[] = "ragstore:";
+    return label.len <= ID_BYTES_MAX && pg_text_fits(label, 0) &&
+           !(label.len >= sizeof reserved - 1 &&
+             memcmp(label.data, reserved, sizeof reserved - 1) == 0);
+}
+
+void pg_labels_begin(struct pg_labels *l, const rag_host *host)
+{
+    pg_array_begin(&l->texts, host, PG_OID_TEXT);
+    pg_array_begin(&l->bytes, host, PG_OID_BYTEA);
+}
+
+void pg_labels_add(struct pg_labels *l, rag_slice label)
+{
+    const rag_slice null = { NULL, 0 };
+    pg_array_add(&l->texts, pg_is_id(label) ? label : null);
+    pg_array_add(&l->bytes, label);
+}
+
+static void labels_free(struct pg_labels *l)
+{
+    pg_array_free(&l->texts);
+    pg_array_free(&l->bytes);
+}
+
+void pg_ends_of(const struct pg_asked *q, const rag_host *host, struct pg_ends *e)
+{
+    pg_labels_begin(&e->sources, host);
+    pg_labels_begin(&e->targets, host);
+    for (size_t i = 0; i < q->n; i++) {
+        pg_labels_add(&e->sources, q->labels ? q->labels[i] : q->pairs[i].source);
+        if (!q->labels)
+            pg_labels_add(&e->targets, q->pairs[i].target);
+    }
+}
+
+void pg_ends_free(struct pg_ends *e)
+{
+    labels_free(&e->sources);
+    labels_free(&e->targets);
+}
+
+void pg_graph_begin(struct pg_params *params, const rag_call *call)
+{
+    const struct pg_server *s = call->self;
+    memset(params, 0, sizeof *params);
+    pg_add_text(params, s->workspace);
+}
+
+void pg_add_labels(struct pg_params *params, const struct pg_labels *l)
+{
+    pg_add_array(params, &l->texts);
+    pg_add_array(params, &l->bytes);
+}
+
+rag_status pg_graph_run(const rag_call *call, struct pg_conn *conn, enum pg_graph_statement which,
+                        const struct pg_params *params, const char *what, PGresult **out,
+                        rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    return pg_run(conn, call->ctx, s->graph->sql[which], params, what, out, err);
+}
+
+rag_status pg_ask(const rag_call *call, struct pg_conn *conn, const struct pg_asked *q,
+                  const struct pg_ends *e, enum pg_graph_statement which, const char *what,
+                  PGresult **out, rag_error *err)
+{
+    struct pg_params params;
+    pg_graph_begin(&params, call);
+    pg_add_labels(&params, &e->sources);
+    if (!q->labels)
+        pg_add_labels(&params, &e->targets);
+    return pg_graph_run(call, conn, which, &params, what, out, err);
+}
+
+rag_status pg_places(const rag_host *host, const PGresult *result, size_t n, int **where,
+                     rag_error *err)
+{
+    *where = host->alloc(n * sizeof **where);
+    if (!*where)
+        return pg_no_memory(host, err);
+    memset(*where, 0, n * sizeof **where);
+    for (int row = 0; row < PQntuples(result); row++)
+        (*where)[pg_int(result, row, PG_GRAPH_KEY) - 1] = row + 1;
+    return RAG_OK;
+}

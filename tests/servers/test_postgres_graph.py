@@ -1,0 +1,136 @@
+"""Where the graph of a workspace is: in AGE or in plain tables, chosen once."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+
+ENVIRONMENT = {**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)}
+ROWS = "SELECT count(*) FROM lightrag_graph_nodes"
+GRAPHS = "SELECT string_agg(name, ' ' ORDER BY name) FROM ag_catalog.ag_graph"
+
+
+def rows(url, options, *words):
+    return subprocess.run([BUILD / "tests" / "rows", f"{url}?workspace={options}", *words], text=True,
+                          capture_output=True, timeout=120, check=False, env=ENVIRONMENT)
+
+
+def put(url, options, node="a", value="{}"):
+    done = rows(url, options, "put", "graph_nodes", node, value)
+    assert done.returncode == 0, done.stderr
+
+
+def get(url, options, node="a"):
+    done = rows(url, options, "get", "graph_nodes", node)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def refusal(url, options):
+    done = rows(url, options, "get", "graph_nodes", "a")
+    assert done.returncode == 1
+    return done.stderr
+
+
+def layout(url, workspace):
+    done = subprocess.run([BUILD / "ragstore", "status", "--json", f"{url}?workspace={workspace}"], text=True,
+                          capture_output=True, timeout=120, check=False, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_age_where_the_server_has_it(database17):
+    put(database17.url, "Tea-Party")
+    said = json.dumps(layout(database17.url, "Tea-Party"))
+    assert '"graph": "age"' in said and '"graph_name": "Tea_Party_chunk_entity_relation"' in said
+    assert database17.sql(ROWS) == "0"
+    put(database17.url, "default")    # LightRAG's name for the workspace without one
+    assert database17.sql(GRAPHS) == "Tea_Party_chunk_entity_relation chunk_entity_relation"
+
+
+def test_tables_where_it_has_not(database15):
+    put(database15.url, "w")
+    assert '"graph": "tables"' in json.dumps(layout(database15.url, "w"))
+    assert "age" in refusal(database15.url, "v&graph=age")
+
+
+def test_a_graph_stays_where_its_rows_are(database17):
+    put(database17.url, "t&graph=tables")
+    put(database17.url, "g&graph=age")
+    assert get(database17.url, "t") == get(database17.url, "g") == "{}"
+    assert database17.sql(ROWS) == "1"
+    assert "rows in tables" in refusal(database17.url, "t&graph=age")
+    assert "rows in AGE" in refusal(database17.url, "g&graph=tables")
+    assert "not auto, age or tables" in refusal(database17.url, "g&graph=else")
+
+
+def test_an_empty_graph_may_move(database17):
+    assert get(database17.url, "w&graph=tables") == "absent"
+    assert get(database17.url, "w&graph=age") == "absent"
+    assert get(database17.url, "w&graph=tables") == "absent"
+    put(database17.url, "w")
+    assert database17.sql(ROWS) == "1"    # where it was last
+
+
+def test_rows_in_tables_that_were_there_before_stay(database17):
+    put(database17.url, "other&graph=tables")
+    database17.sql("INSERT INTO lightrag_graph_nodes (workspace, id, properties) VALUES ('w', 'a', '{\"entity_id\": \"a\"}')")
+    assert get(database17.url, "w") == '{"entity_id":"a"}'
+    assert '"graph": "tables"' in json.dumps(layout(database17.url, "w"))
+
+
+def test_two_workspaces_of_one_name_in_age(database17):
+    put(database17.url, "a-b", "a", '{"x":1}')
+    put(database17.url, "a.b", "a", '{"x":2}')
+    assert get(database17.url, "a-b") == '{"x":1}'
+    assert get(database17.url, "a.b") == '{"x":2}'
+    assert '"graph": "tables"' in json.dumps(layout(database17.url, "a.b"))
+    assert "another workspace" in refusal(database17.url, "a_b&graph=age")
+
+
+def test_a_name_that_age_refuses(database17):
+    put(database17.url, "1st")
+    assert '"graph": "tables"' in json.dumps(layout(database17.url, "1st"))
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_role_that_may_not_use_age_gets_tables(database17, installed):
+    role = "r" + database17.name
+    if installed:
+        database17.sql("CREATE EXTENSION age")
+    database17.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'; GRANT CREATE ON SCHEMA public TO {role}")
+    url = f"postgres://{role}:secret@" + database17.url.split("@", 1)[1]
+    try:
+        put(url, "w")
+        assert '"graph": "tables"' in json.dumps(layout(url, "w"))
+        assert refusal(url, "v&graph=age").startswith("denied")
+    finally:
+        database17.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_graph_that_somebody_dropped_is_made_again(database17):
+    put(database17.url, "w")
+    database17.sql("SELECT ag_catalog.drop_graph('w_chunk_entity_relation', true)")
+    assert get(database17.url, "w") == "absent"
+    put(database17.url, "w")
+    assert get(database17.url, "w") == "{}"
+
+
+def test_twins_that_others_made_are_one_node(database17):
+    put(database17.url, "w", "b")
+    database17.sql("INSERT INTO w_chunk_entity_relation.base (properties) SELECT properties FROM w_chunk_entity_relation.base")
+    assert rows(database17.url, "w", "put", "graph_edges", "a|b", '{"x":1}').returncode == 0
+    assert rows(database17.url, "w", "get", "graph_edges", "b|a").stdout.strip() == '{"x":1}'
+    put(database17.url, "w", "b", '{"y":2}')
+    assert json.loads(get(database17.url, "w", "b"))["y"] == 2
+    assert database17.sql("SELECT count(DISTINCT properties) FROM w_chunk_entity_relation.base") == "2"
+    assert database17.sql('SELECT count(*) FROM w_chunk_entity_relation."DIRECTED"') == "1"
+
+
+def test_searching_paths_of_sessions_stay_as_they_are(database17):
+    put(database17.url, "w")
+    put(database17.url, "w&server_options=search_path%3Dpublic", "b")
+    assert get(database17.url, "w&server_options=search_path%3Dpublic", "b") == "{}"
