@@ -191,11 +191,8 @@ rag_status ini_read(const char *path, unsigned flags, struct ini *ini, rag_error
     rag_status status = os_open(path, O_RDONLY | O_NONBLOCK, &fd, &why);
     if (status == RAG_E_NOT_FOUND && flags & INI_OPTIONAL)
         return ini_parse("", 0, path, flags, ini, err);
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK)
+        return rag_pass(status, &why, err);
     char *text = NULL;
     size_t len = 0;
     status = read_text(fd, path, &text, &len, err);

@@ -77,6 +77,13 @@ rag_status rag_fail_errno(rag_error *err, int code, const char *format, ...)
     return status;
 }
 
+rag_status rag_pass(rag_status status, const rag_error *why, rag_error *err)
+{
+    if (status != RAG_OK && err)
+        *err = *why;
+    return status;
+}
+
 rag_status rag_fail_memory(rag_error *err)
 {
     return rag_fail(err, RAG_E_NO_MEMORY, "out of memory");

@@ -32,6 +32,10 @@ rag_status rag_fail_errno(rag_error *err, int code, const char *format, ...)
 
 rag_status rag_fail_memory(rag_error *err);
 
+/* Return `status`; when it is a failure, *err (NULL is allowed) becomes *why, which says of it what is
+ * known. For whoever forgives some failures of a call: a success leaves the caller's error alone. */
+rag_status rag_pass(rag_status status, const rag_error *why, rag_error *err);
+
 #ifdef __clang_analyzer__ /* it sees one file at a time and cannot know that these are never RAG_OK */
 #define rag_fail(...) ((void)rag_fail(__VA_ARGS__), RAG_E_INVALID)
 #define rag_fail_errno(...) ((void)rag_fail_errno(__VA_ARGS__), RAG_E_IO)

@@ -164,9 +164,7 @@ static rag_status sync_parent(const char *path, rag_error *err)
     rag_free(parent);
     if (status == RAG_E_DENIED)
         return RAG_OK;
-    if (status != RAG_OK && err)
-        *err = own;
-    return status;
+    return rag_pass(status, &own, err);
 }
 
 rag_status os_make_directories(const char *path, rag_error *err)

@@ -46,11 +46,8 @@ static rag_status find_files(struct export *ex, rag_error *err)
 {
     rag_error why = RAG_ERROR_INIT;
     const rag_status status = lightrag_files_find(ex->directory, &ex->there, &why);
-    if (status != RAG_OK && status != RAG_E_NOT_FOUND) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK && status != RAG_E_NOT_FOUND)
+        return rag_pass(status, &why, err);
     for (size_t i = 0; i < ex->there.count && !ex->replace; i++)
         if (ex->there.items[i].kind != LIGHTRAG_FILE_SKIPPED)
             return rag_fail(err, RAG_E_CONFLICT, "%s is there already", ex->there.items[i].path);

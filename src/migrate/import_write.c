@@ -174,9 +174,7 @@ static rag_status write_what_can_be(struct import_writer *w, const struct lightr
             lightrag_damage_add(w->damage, one.rows->at, one.rows->length, 1, "row '%.*s': %s",
                                 RAG_SHOWN(lightrag_bytes(b, one.rows->key)), why.message);
         } else if (status != RAG_OK) {
-            if (err)
-                *err = why;
-            return status;
+            return rag_pass(status, &why, err);
         }
     }
     return RAG_OK;

@@ -739,9 +739,7 @@ static rag_status look_at(struct check *check, const struct invariant *i, rag_re
         status = append(f, name, i ? i->what : "every value is a JSON object; put it again",
                         i && i->note, out, &why);
     buffer_free(&f->examples);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 static rag_status look_at_all(struct check *check, rag_result *out, rag_error *err)

@@ -88,9 +88,7 @@ rag_status rag_vector_define(rag_store *store, const rag_context *ctx, const cha
         if (status == RAG_E_CONFLICT)
             return compare_spaces(name_space, &have, &want, err);
     }
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 rag_status rag_vector_describe(rag_store *store, const rag_context *ctx, const char *name_space,

@@ -377,8 +377,7 @@ static rag_status run_flush(struct flush *f, rag_error *err)
     }
     if (status != RAG_OK && wrote && why.outcome == RAG_OUTCOME_NOT_APPLIED)
         why.outcome = outcome;
-    if (status != RAG_OK && err)
-        *err = why;
+    status = rag_pass(status, &why, err);
     rag_result_free(f->page);
     (void)pthread_mutex_destroy(&f->mutex);
     return status;
@@ -407,8 +406,7 @@ rag_status rag_vector_flush(rag_store *store, const rag_context *ctx, const char
         status = run_flush(&f, &why);
     else if (status == RAG_E_NOT_FOUND)
         status = RAG_OK; /* not defined: nothing is pending */
-    if (status != RAG_OK && err)
-        *err = why;
+    status = rag_pass(status, &why, err);
     if (figures) {
         f.figures.struct_size = figures->struct_size;
         memcpy(figures, &f.figures, sizeof f.figures);

@@ -107,9 +107,7 @@ static rag_status look(const struct check_invariant *invariant, struct check_run
             invariant->sql ? find_by_query(run, invariant->sql, &why) : invariant->find(run, &why);
     if (status == RAG_E_CORRUPT)
         return check_violation(run, err, "%s", why.message);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 rag_status check_each_row(struct check_run *run, const char *sql, check_row_fn one, rag_error *err)
@@ -170,11 +168,8 @@ rag_status check_each_space(struct check_run *run, check_space_fn one, rag_error
         const rag_status status = space_load(run->conn, name, &space, &why);
         if (status == RAG_E_CORRUPT) /* "vector.space" tells */
             continue;
-        if (status != RAG_OK) {
-            if (err)
-                *err = why;
-            return status;
-        }
+        if (status != RAG_OK)
+            return rag_pass(status, &why, err);
         RAG_TRY(one(run, &space, err));
     }
 }
@@ -228,11 +223,8 @@ static rag_status mend_in_transaction(struct check *check, struct outcome *o,
     const rag_status status = db_write_end(&w, mended, NULL, &why);
     if (status == RAG_E_CORRUPT || (status == RAG_OK && !seen && !o->finding.violations))
         return RAG_OK; /* too damaged to be mended: it stays as found; or nothing to do */
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK)
+        return rag_pass(status, &why, err);
     if (seen > o->finding.violations) /* laid open by what was mended before */
         o->finding.violations = seen;
     o->left = scratch->violations;

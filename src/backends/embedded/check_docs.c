@@ -154,11 +154,8 @@ static rag_status check_doc(struct check_run *run, sqlite3_stmt *stmt, int *mend
         status = run->call->host->doc_fields(id, value, &fields, &memory, &why);
     if (status == RAG_E_CORRUPT || status == RAG_E_INVALID)
         return RAG_OK; /* "value.readable" tells */
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK)
+        return rag_pass(status, &why, err);
     const char *wrong = wrong_column(stmt, &fields);
     run->call->host->free(memory);
     if (!wrong)

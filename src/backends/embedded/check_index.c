@@ -217,11 +217,8 @@ static rag_status check_file(struct check_run *run, const struct vector_index_ro
     char name[VECTOR_INDEX_NAME_MAX];
     const rag_status status = open_file(run, row, whole, &mapped, &why);
     unmap(&mapped);
-    if (status != RAG_OK && !cannot_serve(status)) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK && !cannot_serve(status))
+        return rag_pass(status, &why, err);
     if (status != RAG_OK)
         RAG_TRY(is_named_now(run, slice_of(row->uuid, sizeof row->uuid), bad, err));
     vector_index_file_name(row->uuid, name);
@@ -293,9 +290,7 @@ static rag_status check_rows_of(struct check_run *run, const struct vector_index
     if (status == RAG_OK)
         status = check_slots(run, mapped.index, row->first_slot, row->last_slot, bad, &why);
     unmap(&mapped);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 static rag_status check_index_rows(struct check_run *run, rag_error *err)

@@ -122,9 +122,7 @@ static rag_status check_value(struct check_run *run, const struct value_table *t
         status = json_check_object(value, table->what, name, &why);
     if (status == RAG_E_CORRUPT || status == RAG_E_INVALID)
         return check_violation(run, err, "%s", why.message);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 static rag_status check_values(struct check_run *run, rag_error *err)

@@ -125,11 +125,8 @@ static rag_status check_elements_of(struct check_run *run, const struct space *s
                                                    &memory->scratch, &elements, &why);
     if (status == RAG_E_CORRUPT || (status == RAG_OK && !elements))
         return RAG_OK; /* "vector.data" tells */
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK)
+        return rag_pass(status, &why, err);
     if (is_finite(space, elements, (float *)(void *)memory->floats.data))
         return RAG_OK;
     return check_violation(run, err, "vector '%.*s'", RAG_SHOWN(id));

@@ -182,9 +182,7 @@ static rag_status copy_file(const rag_context *ctx, const char *source, const ch
         status = os_fsync(to, path, &why);
     os_close(from);
     os_close(to);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 static rag_status take_index(struct backup *b, const uint8_t *uuid, rag_error *err)

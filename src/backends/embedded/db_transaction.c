@@ -230,9 +230,7 @@ static rag_status commit_failed(struct db *db, int code, rag_error *err)
         rag_error_outcome(&own, RAG_OUTCOME_UNKNOWN);
         rag_error_retryable(&own, 0);
     }
-    if (err)
-        *err = own;
-    return status;
+    return rag_pass(status, &own, err);
 }
 
 rag_status writer_commit(struct db *db, int full, rag_error *err)

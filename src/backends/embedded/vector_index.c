@@ -573,9 +573,7 @@ static rag_status build_unless_extreme(const rag_call *call, struct db *db, cons
                     why.message);
         return RAG_OK;
     }
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 /* ---- all spaces ---------------------------------------------------------------------------------------- */
@@ -647,9 +645,7 @@ static rag_status maintain(const rag_call *call, struct upkeep upkeep, rag_error
     if (changed && !db_is_bulk(db))
         vector_index_remove_garbage(call);
     rag_free(plan);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 rag_status vector_index_optimize(const rag_call *call, rag_error *err)

@@ -258,9 +258,7 @@ static rag_status find_k(struct search *s, const rag_vector_query *query, struct
         hits->count = 0;
         return search_all(s, &segments, least, hits, err);
     }
-    if (status != RAG_OK && err)
-        *err = first_error;
-    return status;
+    return rag_pass(status, &first_error, err);
 }
 
 /* One more than asked, so that rows of equal score at the cut are noticed; then as many as it takes

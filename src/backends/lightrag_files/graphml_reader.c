@@ -746,8 +746,7 @@ rag_status lightrag_read_graph(struct lightrag_job *job, rag_error *err)
         g.err = &why;
         set_handlers(&g);
         status = salvage(&g);
-        if (status != RAG_OK && err)
-            *err = why;
+        status = rag_pass(status, &why, err);
     } else if (g.keys && g.attributes && g.parser) {
         set_handlers(&g);
         status = parse(&g);

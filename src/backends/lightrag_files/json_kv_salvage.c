@@ -333,9 +333,7 @@ static rag_status probe(struct kv_salvage *s, uint64_t at, int *good, uint64_t *
     json_reader_close(&r);
     if (status == RAG_OK || salvage_is_fault(status))
         return RAG_OK;
-    if (err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 /* The next row behind `from`: *found 0 and *at the end of the region when there is none. */
@@ -407,9 +405,7 @@ static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint
     out->fault = json_reader_offset(r);
     if (status == RAG_OK || salvage_is_fault(status))
         return RAG_OK;
-    if (err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 /* Put down what is between the last whole row and `next`. */

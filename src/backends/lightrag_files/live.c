@@ -52,11 +52,8 @@ static rag_status look_into(struct live *l, rag_error *err)
         return rag_fail_errno(err, errno, "open %s", l->directory);
     rag_error why = RAG_ERROR_INIT;
     const rag_status status = lightrag_files_find(l->directory, &files, &why);
-    if (status != RAG_OK && (existing || status != RAG_E_NOT_FOUND)) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK && (existing || status != RAG_E_NOT_FOUND))
+        return rag_pass(status, &why, err);
     for (size_t i = 0; i < files.count; i++)
         if (files.items[i].kind == LIGHTRAG_FILE_GRAPH)
             graph = files.items[i].name_space;
@@ -134,11 +131,8 @@ static rag_status refresh_all(const rag_call *call, rag_error *err)
     struct lightrag_files files = { 0 };
     rag_error why = RAG_ERROR_INIT;
     rag_status status = lightrag_files_find(l->directory, &files, &why);
-    if (status != RAG_OK && status != RAG_E_NOT_FOUND) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK && status != RAG_E_NOT_FOUND)
+        return rag_pass(status, &why, err);
     status = RAG_OK;
     for (size_t i = 0; status == RAG_OK && i < files.count; i++) {
         struct live_file *known;

@@ -250,11 +250,8 @@ rag_status live_refresh(const rag_call *call, struct live_file *file, rag_error 
     rag_status status = live_txn_begin(&quick, &t, &why);
     if (status == RAG_E_TIMEOUT && loaded)
         return RAG_OK;
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK)
+        return rag_pass(status, &why, err);
     status = live_stage(call, &t, file, &stage, err);
     if (status == RAG_OK)
         return live_txn_commit(call, &t, NULL, err);

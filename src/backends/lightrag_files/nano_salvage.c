@@ -178,9 +178,7 @@ static rag_status count_rows(void *ctx, const struct lightrag_input *input, uint
     out->fault = json_reader_offset(r);
     if (status == RAG_OK || salvage_is_fault(status))
         return RAG_OK;
-    if (err)
-        *err = why;
-    return status;
+    return rag_pass(status, &why, err);
 }
 
 /* Put a stretch down, and count its rows in: the rows behind it have their places in the matrix. */
