@@ -70,6 +70,18 @@ rag_status net_wait_ready(const rag_host *host, const rag_context *ctx, int fd, 
     }
 }
 
+rag_status net_connect_result(const rag_host *host, const rag_context *ctx, int64_t timeout_ms,
+                              const char *name, rag_status status, rag_error *err)
+{
+    if (status != RAG_E_TIMEOUT || host->check(ctx, NULL) != RAG_OK)
+        return status;
+    status = host->fail(err, RAG_E_CONNECTION, "%s, connecting: no answer in %lld ms", name,
+                        (long long)timeout_ms);
+    if (err)
+        err->retryable = 1;
+    return status;
+}
+
 rag_status net_sleep_until(const rag_host *host, const rag_context *ctx, int64_t until_ns,
                            rag_error *err)
 {

@@ -18,6 +18,11 @@ rag_context net_context_until(const rag_context *ctx, int64_t deadline_ns);
 rag_status net_wait_ready(const rag_host *host, const rag_context *ctx, int fd, short events,
                           short *ready, rag_error *err);
 
+/* What making a connection ended with, when it was given `timeout_ms` within *ctx: where that limit
+ * passed, not the caller's own, RAG_E_TIMEOUT becomes RAG_E_CONNECTION (retryable). */
+rag_status net_connect_result(const rag_host *host, const rag_context *ctx, int64_t timeout_ms,
+                              const char *name, rag_status status, rag_error *err);
+
 /* Sleep until `until_ns`: RAG_OK, or the context's end came first. */
 rag_status net_sleep_until(const rag_host *host, const rag_context *ctx, int64_t until_ns,
                            rag_error *err);

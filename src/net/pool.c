@@ -293,7 +293,9 @@ static rag_status connect_link(struct net_pool *pool, const rag_context *ctx, st
     memset(link, 0, sizeof *link);
     const rag_context limited =
         net_context_until(ctx, net_deadline(ctx, pool->options.connect_timeout_ms));
-    rag_status status = pool->driver.connect(pool->driver.user, &limited, &link->connection, err);
+    rag_status status = net_connect_result(
+        host, ctx, pool->options.connect_timeout_ms, pool->driver.name,
+        pool->driver.connect(pool->driver.user, &limited, &link->connection, err), err);
     link->fd = -1;
     if (status == RAG_OK && pool->driver.descriptor)
         link->fd = pool->driver.descriptor(pool->driver.user, link->connection);

@@ -49,6 +49,15 @@ class Postgres:
     def stop(self, mode="fast"):
         run_script("stop", self.folder, mode)
 
+    def signal(self, name, who="all"):
+        run_script("signal", self.folder, name, who)
+
+    def crash(self):
+        run_script("crash", self.folder)
+
+    def standby(self):
+        run_script("standby", self.folder)
+
 
 @dataclass
 class Database:

@@ -266,14 +266,7 @@ rag_status pg_connect(const rag_host *host, const struct pg_address *address, co
         return RAG_OK;
     }
     pg_disconnect(c);
-    if (status == RAG_E_TIMEOUT && host->check(ctx, NULL) == RAG_OK) { /* our limit, not theirs */
-        status = host->fail(err, RAG_E_CONNECTION,
-                            "PostgreSQL, connecting: no answer in %lld ms (connect_timeout)",
-                            (long long)address->connect_timeout_ms);
-        if (err)
-            err->retryable = 1;
-    }
-    return status;
+    return net_connect_result(host, ctx, address->connect_timeout_ms, "PostgreSQL", status, err);
 }
 
 void pg_disconnect(struct pg_conn *c)

@@ -111,7 +111,8 @@ rag_status pg_durability_check(struct pg_durability *d, const struct pg_conn *co
         upto = 0;
     (void)pthread_mutex_lock(&d->mutex);
     (void)enter_life(d, conn);
-    const int lost = upto ? upto > d->lost_from && upto <= d->lost_to : d->untold;
+    const int itself = upto > d->lost_from && upto <= d->lost_to;
+    const int lost = itself || (d->untold && (!upto || upto > d->lost_to));
     if (lost)
         d->untold = 0;
     *covered = upto && (upto <= d->durable || upto <= (rag_token)flushed + d->bias);

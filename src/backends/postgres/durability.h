@@ -15,8 +15,8 @@ rag_token pg_durability_commit(struct pg_durability *d, const struct pg_conn *co
 
 /* Commits up to `upto` (0: all) are to be durable, and the log is on disk up to `flushed`: *covered,
  * or a synchronous commit on this connection is needed, to be reported with pg_durability_synced().
- * RAG_E_IO: the server lost its memory meanwhile, and may have lost commits of ours with it. Said for
- * a token each time, for "all" and by durable writes once. */
+ * RAG_E_IO: the server lost its memory meanwhile, and may have lost commits of ours with it. Said of
+ * such a commit each time, and once when it is among others before `upto`. */
 rag_status pg_durability_check(struct pg_durability *d, const struct pg_conn *conn, rag_token upto,
                                int64_t flushed, int *covered, rag_error *err);
 

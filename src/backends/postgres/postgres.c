@@ -364,8 +364,10 @@ static const char SQL_ROWS[] = "SELECT coalesce(sum(rows), 0)::int8 FROM " CHANG
                                " WHERE kind = $2::text AND name = $3::text";
 static const char SQL_DESCRIBE[] =
     "SELECT current_setting('server_version'), pg_database_size(current_database()),"
-    " (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8,"
-    " (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8,"
+    " (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')"
+    " ELSE pg_current_wal_insert_lsn() END - '0/0'::pg_lsn)::int8,"
+    " (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')"
+    " ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::int8,"
     " (SELECT version FROM ragstore_meta),"
     " (SELECT count(*) FROM ragstore_change WHERE workspace = $1::text)";
 

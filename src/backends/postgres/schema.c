@@ -400,11 +400,19 @@ rag_status pg_schema_ensure(const rag_host *host, struct pg_conn *conn, const ra
     PG_TRY(check_version(host, version, err));
     if (version == PG_SCHEMA_VERSION)
         return RAG_OK;
+    if (!create && version >= 0)
+        return host->fail(
+            err, RAG_E_NOT_FOUND,
+            "the schema in the database has version %lld, which lacks what version %d "
+            "has; opening it once for writing adds it",
+            (long long)version, PG_SCHEMA_VERSION);
     if (!create)
         return host->fail(
             err, RAG_E_NOT_FOUND,
             "the database has no ragstore schema; opening it once for writing makes it");
-    PG_TRY(pg_command(conn, ctx, "BEGIN", PG_RUNNING, "making the schema", err));
+    /* on disk when it is done: what is written later is worth nothing without it */
+    PG_TRY(pg_command(conn, ctx, "BEGIN; SET LOCAL synchronous_commit = on", PG_RUNNING,
+                      "making the schema", err));
     rag_status status =
         pg_run(conn, ctx, PG_SQL_SCHEMA_LOCK, &none, "making the schema", NULL, err);
     if (status == RAG_OK) /* somebody else may have made it meanwhile */

@@ -25,7 +25,10 @@
 static const char SQL_TURN[] =
     "SELECT set_config('lock_timeout', $1::text, true),"
     " pg_advisory_xact_lock(hashtextextended('ragstore turn ' || $2::text, 0))";
-static const char SQL_FLUSHED[] = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8";
+/* How far the log is on disk; and whether this is a standby, whose own log that is not. */
+static const char SQL_FLUSHED[] =
+    "SELECT (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')"
+    " ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::int8, pg_is_in_recovery()::int::int8";
 /* A commit flushes only when its transaction wrote something. */
 static const char SQL_MARK[] = "SELECT pg_logical_emit_message(true, 'ragstore', 'flush')";
 
@@ -157,17 +160,6 @@ rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, rag_erro
         roll_back(conn);
     pg_text_free(&timeout);
     return status;
-}
-
-static rag_status number_of(struct pg_conn *conn, const rag_context *ctx, const char *sql,
-                            int64_t *out, rag_error *err)
-{
-    const struct pg_params none = { 0 };
-    PGresult *result;
-    PG_TRY(pg_run(conn, ctx, sql, &none, "asking for a position in the log", &result, err));
-    *out = pg_int(result, 0, 0);
-    PQclear(result);
-    return RAG_OK;
 }
 
 static rag_status end_writing(const rag_call *call, struct pg_conn *conn, int durable,
@@ -344,11 +336,15 @@ static rag_status flush_work(const rag_call *call, struct pg_conn *conn, void *u
     struct pg_durability *durability = server_of(call)->durability;
     const struct pg_params none = { 0 };
     const rag_token given = pg_durability_given(durability);
-    int64_t flushed, position;
+    PGresult *result;
+    int64_t position;
     int covered;
-    PG_TRY(number_of(conn, call->ctx, SQL_FLUSHED, &flushed, err));
+    PG_TRY(pg_run(conn, call->ctx, SQL_FLUSHED, &none, "flushing", &result, err));
+    const int64_t flushed = pg_int(result, 0, 0);
+    const int nothing_here = pg_int(result, 0, 1) && !given; /* a standby: nobody writes */
+    PQclear(result);
     PG_TRY(pg_durability_check(durability, conn, upto, flushed, &covered, err));
-    if (covered)
+    if (covered || nothing_here)
         return RAG_OK;
     rag_status status = pg_command(conn, call->ctx, "BEGIN; SET LOCAL synchronous_commit = on",
                                    PG_RUNNING, "flushing", err);

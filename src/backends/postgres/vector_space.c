@@ -182,10 +182,10 @@ static rag_status record_work(const rag_call *call, struct pg_conn *conn, void *
 static rag_status define_new(const rag_call *call, struct asking *a, rag_error *err)
 {
     if (!pg_build_is_on(call))
-        return pg_write(call, define_work, a, 0, NULL, err);
+        return pg_write(call, define_work, a, 1, NULL, err);
     memset(&a->space, 0, sizeof a->space);
     PG_TRY(pg_vector_tables_apart(call, a->name, a->wanted, &a->space.place, err));
-    return pg_write(call, record_work, a, 0, NULL, err);
+    return pg_write(call, record_work, a, 1, NULL, err);
 }
 
 rag_status pg_vector_define(const rag_call *call, const char *name_space,

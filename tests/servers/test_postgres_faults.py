@@ -1,0 +1,574 @@
+"""PostgreSQL when it dies, stops, is cut off or refuses: nothing that was promised is lost, and each failed call says what
+is known. The server of these tests is their own: it is killed. Faults come at moments drawn from a seed, which is printed;
+RAGSTORE_TEST_SEED sets it, RAGSTORE_FAULT_SECONDS (default 3) is how long each load runs."""
+
+import os
+import queue
+import random
+import re
+import socket
+import struct
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from conftest import BUILD, HERE, new_database, serve
+
+SECONDS = float(os.environ.get("RAGSTORE_FAULT_SECONDS", "3"))
+CUTS = int(20 * SECONDS)
+WORKERS = 4
+NO_ANSWER_SECONDS = 40
+NOT_APPLIED, UNKNOWN = 0, 3
+TIMEOUT, CONNECTION, TRANSACTION, IO, DENIED = -6, -8, -9, -11, -14
+PATIENT = "connection_retries=60&connection_retry_backoff=0.05&connection_retry_backoff_max=0.2"
+
+
+@pytest.fixture
+def chance():
+    seed = int(os.environ.get("RAGSTORE_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
+    print(f"RAGSTORE_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    yield from serve("17", tmp_path_factory)
+
+
+@pytest.fixture
+def database(server):
+    """An empty database; the server is alive before and after."""
+    database = new_database(server)
+    yield database
+    server.sql(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+
+
+@contextmanager
+def settings(server, **values):
+    """Settings of the server for a while."""
+    for name, value in values.items():
+        server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+    server.sql("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        for name in values:
+            server.sql(f"ALTER SYSTEM RESET {name}")
+        server.sql("SELECT pg_reload_conf()")
+
+
+# ---- the program --------------------------------------------------------------------------------------------------
+
+class Answer:
+    def __init__(self, line):
+        self.line = line
+        words = line.split(" ", 4)
+        self.ok = words[0] == "ok"
+        self.found = line[3:] if self.ok else None
+        self.status, self.outcome, self.retryable = (0, 0, 0) if self.ok else map(int, words[:3])
+        self.state, self.message = ("", "") if self.ok else words[3:5]
+
+    def __repr__(self):
+        return self.line
+
+
+class Calls:
+    """The program calls: says what is to be done, hears what came of it."""
+
+    def __init__(self, url, options="", *words):
+        self.process = subprocess.Popen(
+            [BUILD / "tests" / "calls", f"{url}?{options or PATIENT}", *map(str, words)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
+        self.lines = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        self.opened = self.hear()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
+        self.lines.put(None)
+
+    def hear(self):
+        try:
+            line = self.lines.get(timeout=NO_ANSWER_SECONDS)
+        except queue.Empty:
+            self.process.kill()
+            pytest.fail(f"no answer in {NO_ANSWER_SECONDS} s")
+        assert line is not None, f"calls ended: {self.process.wait(60)}"
+        return Answer(line)
+
+    def begin(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def __call__(self, command):
+        self.begin(command)
+        return self.hear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.process.stdin.close()
+            self.process.wait(NO_ANSWER_SECONDS)
+        finally:
+            self.process.kill()
+
+
+def backends(server, extra=""):
+    found = server.sql(f"SELECT pid FROM pg_stat_activity WHERE application_name = 'ragstore' {extra} ORDER BY 1")
+    return [int(line) for line in found.splitlines()]
+
+
+def settle(condition):
+    """Wait for what has to come."""
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come to that")
+
+
+def answers(server):
+    """The server answers again after a crash."""
+    done = subprocess.run([HERE / "postgresql", "sql", server.folder, "SELECT 1"], check=False, capture_output=True,
+                          timeout=60)
+    return done.returncode == 0
+
+
+# ---- load -----------------------------------------------------------------------------------------------------------
+
+class Load:
+    """Writers at work in a process; what they were told, and what is there afterwards."""
+
+    def __init__(self, database, url, options, chance):
+        self.database = database
+        self.calls = Calls(url, options, "load", WORKERS, chance.randrange(1 << 31))
+        assert self.calls.opened.ok, self.calls.opened
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.calls.process.kill()
+
+    def end(self):
+        self.calls.process.stdin.close()
+        assert self.calls.process.wait(120) == 0
+        events = []
+        for line in iter(self.calls.lines.get, None):
+            ended, what, worker, number, began, answer = line.split(" ", 5)
+            events.append((int(ended), what, f"{worker}-{number}", int(began), Answer(answer)))
+        present = set(self.database.sql(
+            "SELECT convert_from(key, 'UTF8') FROM ragstore_rows WHERE name = 'n' UNION ALL"
+            " SELECT id FROM lightrag_doc_status").splitlines())
+        return events, present
+
+
+def check(events, present, lossless=False):
+    """Nothing that was promised is missing, and nothing that was denied is there. Returns what was seen."""
+    losses = [(began, ended) for ended, what, _, began, answer in events if answer.status == IO and what != "put"]
+    written = [event for event in events if event[1] != "flush"]
+    flushes = [(ended, key.split("-")) for ended, what, key, _, answer in events if what == "flush" and answer.ok]
+    counts = {"written": 0, "not applied": 0, "unknown": 0, "lost": 0, "losses": len(losses)}
+    for ended, what, key, _, answer in written:
+        if answer.ok:
+            counts["written"] += 1
+            worker, number = key.split("-")
+            covered = [at for at, (who, upto) in flushes if who == worker and int(upto) >= int(number)]
+            told = any(loss_ended > ended for _, loss_ended in losses)
+            if key not in present:
+                counts["lost"] += 1
+                assert what == "put", f"document status {key} is lost"
+                assert told and not lossless, f"{key} is lost, and a flush said that it is not: {covered}"
+        elif answer.outcome == NOT_APPLIED:
+            counts["not applied"] += 1
+            assert key not in present, f"{key} is there: {answer}"
+        else:
+            counts["unknown"] += 1
+            assert answer.outcome == UNKNOWN and not answer.retryable, answer
+    for *_, answer in events:
+        assert answer.ok or answer.status in (CONNECTION, TRANSACTION, IO), answer
+    if lossless:
+        assert not losses
+    assert counts["written"] > 0
+    print(counts)
+    return counts
+
+
+# ---- killed and restarted --------------------------------------------------------------------------------------------
+
+def kill_a_process(server, chance):
+    victims = backends(server)
+    if victims:
+        server.signal("KILL", chance.choice(victims))
+        settle(lambda: answers(server))
+
+
+def kill_all(server, _):
+    server.crash()
+    server.start()
+
+
+def stop_at_once(server, _):
+    server.stop("immediate")
+    server.start()
+
+
+def restart(server, _):
+    server.stop("fast")
+    server.start()
+
+
+def terminate(server, _):
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ragstore'")
+
+
+def run_load(server, database, chance, faults, **options):
+    with Load(database, database.url, PATIENT, chance) as load:
+        for fault in faults:
+            time.sleep(chance.uniform(0, SECONDS / len(faults)))
+            fault(server, chance)
+        time.sleep(chance.uniform(0, SECONDS / len(faults)))
+        return check(*load.end(), **options)
+
+
+def test_crashes_under_load_lose_nothing_that_was_flushed(server, database, chance):
+    faults = [kill_a_process, kill_all, stop_at_once]
+    chance.shuffle(faults)
+    run_load(server, database, chance, faults)
+
+
+def test_restarts_and_ended_sessions_under_load_lose_nothing(server, database, chance):
+    faults = [restart, terminate, terminate]
+    chance.shuffle(faults)
+    run_load(server, database, chance, faults, lossless=True)
+
+
+def test_a_flush_after_a_crash_says_what_it_cannot_do(server, database):
+    with settings(server, wal_writer_delay="10s"), Calls(database.url) as calls:
+        # commits stay in the memory of the server
+        assert calls("put kept").ok and calls("flush").ok
+        assert calls("put lost").ok
+        server.crash()
+        server.start()
+        assert calls("get kept").found == "found"
+        assert calls("get lost").found == "absent"
+        refused = calls("flush")
+        assert (refused.status, refused.outcome, refused.retryable) == (IO, UNKNOWN, 0)
+        assert "lost its memory" in refused.message
+        assert calls("flush").status == IO    # of this token it stays true
+        assert calls("put again").ok and calls("flush").ok and calls("flush-all").ok
+        # document status brings along what was written before it: not silently without it
+        assert calls("put lost").ok
+        server.crash()
+        server.start()
+        assert calls("get lost").found == "absent"
+        refused = calls("doc d")
+        assert (refused.status, refused.outcome) == (IO, NOT_APPLIED)
+        assert calls("get d").found == "absent"
+        assert calls("doc d").ok
+        # an orderly restart brings everything to the disk first
+        assert calls("put stays").ok
+        restart(server, None)
+        assert calls("flush").ok and calls("get stays").found == "found"
+
+
+def test_what_the_store_is_made_of_is_on_disk_when_it_opens(server, database):
+    with settings(server, wal_writer_delay="10s"), Calls(database.url) as calls:
+        assert calls.opened.ok
+        server.crash()
+        server.start()
+        assert calls("put a").ok and calls("defer b").ok
+
+
+def test_rows_wait_for_vectors_over_a_crash(server, database):
+    with Calls(database.url) as calls:
+        assert calls("defer a").ok and calls("flush").ok
+        server.crash()
+        server.start()
+        assert calls("defer b").ok    # by a session of its own, which was lost
+        settle(lambda: len(backends(server, "AND query LIKE '%advisory_lock%'")) == 1)
+
+
+# ---- silence ------------------------------------------------------------------------------------------------------------
+
+def test_a_process_of_the_server_that_stops_is_left_behind(server, database):
+    with Calls(database.url, PATIENT + "&max_connections=1") as calls:
+        assert calls("put before").ok
+        stopped, = backends(server)
+        server.signal("STOP", stopped)
+        try:
+            late = calls("@200 get before")
+            assert (late.status, late.message) == (TIMEOUT, "the deadline of the call passed")
+            assert calls("get before").found == "found"    # on another connection
+            late = calls("begin")
+            assert late.ok
+            stopped_too = [pid for pid in backends(server) if pid != stopped]
+            server.signal("STOP", stopped_too[0])
+            try:
+                late = calls("@200 put inside")
+                assert (late.status, late.outcome) == (TIMEOUT, NOT_APPLIED)
+                assert calls("commit").status == TRANSACTION
+            finally:
+                server.signal("CONT", stopped_too[0])
+            assert calls("put after").ok
+            assert calls("get inside").found == "absent"
+        finally:
+            server.signal("CONT", stopped)
+        settle(lambda: stopped not in backends(server))
+
+
+def test_a_server_that_stops_altogether_and_goes_on(server, database):
+    with Calls(database.url, "connection_retries=2&connection_retry_backoff=0.05&connect_timeout=0.5") as calls:
+        assert calls("put before").ok
+        server.signal("STOP")
+        try:
+            assert calls("@200 get before").status == TIMEOUT
+            late = calls("@200 put during")
+            assert (late.status, late.outcome) == (TIMEOUT, NOT_APPLIED)
+            late = calls("put during")    # without a deadline: that of connecting
+            assert (late.status, late.outcome, late.retryable) == (CONNECTION, NOT_APPLIED, 1)
+            assert "no answer in 500 ms" in late.message
+        finally:
+            server.signal("CONT")
+        assert calls("get before").found == "found"
+        assert calls("get during").found == "absent"
+        assert calls("put after").ok
+
+
+def test_a_commit_without_an_answer_is_unknown(server, database):
+    """The process that commits is stopped while the commit waits for a standby that there is not."""
+    with Calls(database.url):    # the schema
+        pass
+    with settings(server, synchronous_standby_names="nobody"), \
+            Calls(database.url, "server_options=synchronous_commit%3Don") as calls:
+        assert calls("begin").ok and calls("put a").ok
+        late = calls("@300 commit")
+        assert (late.status, late.outcome, late.retryable) == (TIMEOUT, UNKNOWN, 0)
+        with settings(server, synchronous_standby_names=""):
+            settle(lambda: calls("get a").found == "found")
+
+
+# ---- cut off ----------------------------------------------------------------------------------------------------------
+
+class Proxy:
+    """Forwards to a port; cuts the connection, or says nothing more, when `left` bytes have gone one way."""
+
+    def __init__(self, port):
+        self.port, self.lock = port, threading.Lock()
+        self.counts, self.left, self.action = [0, 0], [None, None], "cut"
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    @property
+    def own_port(self):
+        return self.listener.getsockname()[1]
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            for way, source, target in ((0, client, server), (1, server, client)):
+                threading.Thread(target=self.forward, args=(way, source, target), daemon=True).start()
+
+    def allowed(self, way, size):
+        """How many of these bytes may go; whether the fault comes then."""
+        with self.lock:
+            self.counts[way] += size
+            if self.left[way] is None:
+                return size, False
+            go = min(size, self.left[way])
+            self.left[way] -= go
+            if self.left[way]:
+                return go, False
+            self.left[way] = None
+            return go, True
+
+    def forward(self, way, source, target):
+        try:
+            while data := source.recv(65536):
+                go, fault = self.allowed(way, len(data))
+                target.sendall(data[:go])
+                if fault and self.action == "silence":
+                    threading.Event().wait(60)
+                    return
+                if fault:
+                    for end in (source, target):
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    break
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+    def url(self, url):
+        return re.sub(r":\d+/", f":{self.own_port}/", url)
+
+
+@pytest.fixture
+def proxy(server):
+    proxy = Proxy(int(server.environment["POSTGRES_PORT"]))
+    yield proxy
+    proxy.listener.close()
+
+
+CONVERSATION = ("put a{0}", "doc b{0}", "get a{0}", "begin", "put c{0}", "commit", "flush")
+
+
+def converse(proxy, database, number, options):
+    """Open, make calls, close; what each answered."""
+    with Calls(proxy.url(database.url), options) as calls:
+        if not calls.opened.ok:
+            return {"open": calls.opened}
+        heard = {}
+        for command in CONVERSATION:
+            if command in ("put c{0}", "commit") and not heard["begin"].ok:
+                continue
+            heard[command] = calls(command.format(number))
+        return heard
+
+
+def test_a_connection_cut_anywhere(server, database, proxy, chance):
+    """Cut after n bytes of a whole conversation, in either direction."""
+    options = "connection_retries=3&connection_retry_backoff=0.01"
+    converse(proxy, database, "warm", options)    # makes the schema
+    proxy.counts = [0, 0]
+    assert all(answer.ok for answer in converse(proxy, database, "whole", options).values())
+    sizes = list(proxy.counts)
+    failed = 0
+    for number in range(CUTS):
+        way = chance.randrange(2)
+        at = chance.randrange(1, sizes[way] + 1)
+        proxy.left[way] = at
+        heard = converse(proxy, database, number, options)
+        proxy.left = [None, None]
+        told = f"cut {('to', 'from')[way]} the server after {at} of {sizes[way]} bytes: {heard}"
+        if "open" in heard:
+            pytest.fail(f"not opened; {told}")
+        with Calls(database.url) as direct:
+            there = {name: direct(f"get {name}{number}").found == "found" for name in "abc"}
+        for command, name in (("put a{0}", "a"), ("doc b{0}", "b")):
+            answer = heard[command]
+            failed += not answer.ok
+            assert answer.ok or answer.outcome == UNKNOWN, told    # all else is tried again
+            assert there[name] or not answer.ok, told
+        assert heard["get a{0}"].ok and (heard["get a{0}"].found == "found") == there["a"], told
+        committed = heard.get("commit")
+        if committed and committed.ok:
+            assert there["c"] and heard["put c{0}"].ok, told
+        elif committed and committed.outcome == NOT_APPLIED:
+            assert not there["c"], told
+        elif not committed:
+            assert not there["c"], told
+        assert heard["flush"].ok, told
+    print(f"{CUTS} cuts, {failed} writes in doubt")
+
+
+def test_connections_cut_under_load_lose_nothing(server, database, proxy, chance):
+    with Calls(database.url):    # the schema
+        pass
+    with Load(database, proxy.url(database.url), PATIENT, chance) as load:
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            proxy.left[chance.randrange(2)] = chance.randrange(1, 200000)
+            time.sleep(0.05)
+        proxy.left = [None, None]
+        check(*load.end(), lossless=True)
+
+
+def test_a_network_that_swallows_everything(server, database, proxy, chance):
+    with Calls(proxy.url(database.url), PATIENT + "&max_connections=1") as calls:
+        assert calls("put before").ok
+        proxy.action = "silence"
+        for number in range(3):
+            way = chance.randrange(2)
+            proxy.left[way] = chance.randrange(1, 100)
+            late = calls(f"@300 put {number}")
+            assert late.status == TIMEOUT, late
+            proxy.left = [None, None]
+            there = calls(f"get {number}").found == "found"
+            assert not there or late.outcome == UNKNOWN, late
+    # the server ends what nobody waits for
+    settle(lambda: not backends(server, "AND state <> 'idle'"))
+
+
+# ---- refusals ------------------------------------------------------------------------------------------------------------
+
+def test_a_server_that_only_reads(server, database):
+    with Calls(database.url) as calls:
+        assert calls("put a").ok
+    with settings(server, default_transaction_read_only="on"), Calls(database.url) as calls:
+        assert calls("get a").found == "found"
+        refused = calls("put b")
+        assert (refused.status, refused.outcome, refused.retryable, refused.state) == (DENIED, NOT_APPLIED, 0, "25006")
+        assert '"read_only"' not in calls("describe").line
+
+
+def test_a_hot_standby(tmp_path_factory):
+    for server in serve("17", tmp_path_factory):
+        database = new_database(server)
+        with Calls(database.url) as calls:
+            assert calls("put a").ok and calls("flush").ok
+        server.standby()
+        with Calls(database.url) as calls:
+            assert calls.opened.ok, calls.opened
+            assert calls("get a").found == "found"
+            for command in ("put b", "doc b"):
+                refused = calls(command)
+                assert (refused.status, refused.outcome, refused.state) == (DENIED, NOT_APPLIED, "25006"), command
+            assert calls("describe").ok
+            assert calls("flush-all").ok
+
+
+def test_no_more_connections(server, database):
+    with Calls(database.url) as calls:
+        assert calls("put a").ok
+    server.sql("DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 1 IN ROLE postgres")
+    url = re.sub("//postgres:[^@]*@", "//few:few@", database.url)
+    with Calls(url) as first:
+        assert first.opened.ok, first.opened
+        assert first("get a").found == "found"
+        with Calls(url, "connection_retries=2&connection_retry_backoff=0.01") as second:
+            refused = second.opened
+            assert (refused.status, refused.retryable, refused.state) == (CONNECTION, 1, "53300")
+    server.sql("DROP OWNED BY few; DROP ROLE few")
+
+
+@pytest.mark.parametrize("then", ["put b", "commit"])
+def test_a_transaction_that_is_idle_too_long(server, database, then):
+    with Calls(database.url, "server_options=idle_in_transaction_session_timeout%3D100") as calls:
+        assert calls("begin").ok and calls("put a").ok
+        settle(lambda: not backends(server, "AND state = 'idle in transaction'"))
+        ended = calls(then)
+        assert (ended.status, ended.outcome, ended.state) == (TRANSACTION, NOT_APPLIED, "25P03")
+        if then != "commit":
+            assert calls("commit").status == TRANSACTION
+        assert calls("get a").found == "absent"
+        assert calls("put a").ok
+
+
+def test_a_limit_of_the_server_for_statements(server, database):
+    """statement_timeout: what it ends is not applied; the connection goes on."""
+    with Calls(database.url, "server_options=statement_timeout%3D200&max_connections=1") as calls, \
+            Calls(database.url) as other:
+        assert calls("put a").ok
+        assert other("begin").ok and other("put b").ok    # has the writer's turn
+        pid = backends(server)
+        ended = calls("put c")
+        assert (ended.status, ended.outcome, ended.state) == (TIMEOUT, NOT_APPLIED, "57014")
+        assert other("commit").ok
+        assert calls("put c").ok
+        assert backends(server) == pid
