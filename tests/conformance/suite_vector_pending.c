@@ -239,6 +239,7 @@ static void vector_20_nothing_pending_calls_nobody(struct env *e)
 {
     struct embedder m = EMBEDDER_INIT;
     rag_flush_figures f = flush_store(e, e->store, &m, 10, 4); /* not even a space */
+    CHECK(f.stored == 0 && f.batches == 0, "%u batches without a space", (unsigned)f.batches);
     define(e);
     f = flush_store(e, e->store, &m, 10, 4);
     CHECK(m.calls == 0 && f.stored == 0 && f.batches == 0, "%u calls", m.calls);

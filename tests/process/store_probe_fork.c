@@ -243,7 +243,7 @@ static int use_own(const struct handle *h)
     (void)snprintf(url, sizeof url, "%s-of-child", h->url);
     if (open_handle(&own, url, 0, &err) != RAG_OK)
         return failed("opening its own store", &err);
-    if (put_text(&own, "child", "x", 1, 5000, NULL, &err) != RAG_OK)
+    if (put_text(&own, "child", "x", 1, 60000, NULL, &err) != RAG_OK)
         return failed("writing to its own store", &err);
     rag_store_close(own.store);
     return 1;
@@ -263,7 +263,7 @@ static int use_same(const struct handle *h)
         return failed("opening the same store", &err);
     if (rag_kv_count(own.store, NULL, "n", &rows, &err) != RAG_OK)
         return failed("reading the same store", &err);
-    const rag_status put = put_text(&own, "child", "x", 1, h->txn ? 100 : 10000, NULL, &err);
+    const rag_status put = put_text(&own, "child", "x", 1, h->txn ? 100 : 60000, NULL, &err);
     if (put != (h->txn ? RAG_E_TIMEOUT : RAG_OK))
         return failed(h->txn ? "a write beside an open transaction" : "writing", &err);
     if (!h->txn && rag_flush(own.store, NULL, 0, &err) != RAG_OK)
@@ -296,7 +296,7 @@ static int fork_child(struct handle *h, const char *end)
 {
     const pid_t pid = fork();
     if (pid == 0) {
-        (void)alarm(60); /* a child that is stuck dies of it, and is seen to */
+        (void)alarm(120); /* a child that is stuck dies of it, and is seen to */
         _exit(child(h, end));
     }
     int status = 0;
