@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """LightRAG's storages on a working directory, doing what the benches of ragstore do: the default ones, which are the peer of
-bench/run, or with --storages ragstore ours, for bench/lightrag_classes.py. Then the directory has the store `ragstore` in it.
+bench/run, or with --storages ragstore ours, for bench/lightrag_classes.py (then the directory has the store `ragstore` in it), or
+with --storages postgres its PostgreSQL classes, for bench/postgres.py (POSTGRES_* say where the rows of the directory are).
 
   open       start of the process to the first answer, with all twelve storages open, as LightRAG opens them
   search     the nearest 60 in each vector storage, with payload
@@ -15,6 +16,7 @@ Prints JSON lines {"what", "value", "unit"}. Needs lightrag-hku==1.5.7, nano-vec
 """
 import argparse
 import asyncio
+import json
 import logging
 import os
 import pathlib
@@ -27,6 +29,9 @@ import measure
 from lightrag.utils import compute_mdhash_id
 
 BENCHES = ("open", "search", "expansion", "update")
+MORE_BENCHES = ("index", "reads", "bulk")
+READ_SPACES = ("text_chunks", "entity_chunks", "llm_response_cache")
+BULK_BATCH, BULK_WORDS = 200, 180
 SPACES = ("chunks", "entities", "relationships")
 TOP_K, POPULAR, NODES, VALUES = 60, 40, 100, 20
 USUAL_EDGES = 2500  # of 40 entities that a query finds, none of them a hub
@@ -212,6 +217,51 @@ async def bench_index(folder, storages, dimension, documents):
     measure.report("index.cpu", watch.cpu / processed * 1000, "ms/document")
 
 
+async def bench_reads(stores, folder, runs, seed, np):
+    rng = np.random.default_rng(seed)
+    for space in READ_SPACES:
+        keys = list(json.loads((pathlib.Path(folder) / f"kv_store_{space}.json").read_text(encoding="utf-8")))
+        one, hundred = [], []
+        for _ in range(runs):
+            with measure.Stopwatch() as watch:
+                await stores[space].get_by_id(keys[rng.integers(len(keys))])
+            one.append(watch.seconds * 1000)
+        for _ in range(max(1, runs // 20)):
+            some = [keys[i] for i in rng.choice(len(keys), 100, replace=False)]
+            with measure.Stopwatch() as watch:
+                await stores[space].get_by_ids(some)
+            hundred.append(watch.seconds * 1000)
+        measure.report(f"reads.{space}.one.median", measure.median(one), "ms")
+        measure.report(f"reads.{space}.hundred.median", measure.median(hundred), "ms")
+
+
+async def bench_bulk(folder, storages, rows, dimension, seed, np):
+    """Embedding is a look into a list, so what is measured is LightRAG's storage."""
+    import lightrag_stores
+    rng = np.random.default_rng(seed)
+    vectors = (rng.standard_normal((rows, dimension), dtype=np.float32) / np.sqrt(dimension)).astype(np.float32)
+
+    async def embed(texts, **_):
+        return vectors[[int(text[:8]) for text in texts]]
+
+    store = lightrag_stores.vector_store("chunks", folder, storages, dimension, embed, BULK_BATCH)
+    await store.initialize()
+    words = [f"{w:04x}" for w in rng.integers(0, 65536, BULK_WORDS)]
+    spent = 0
+    for start in range(0, rows, BULK_BATCH):
+        batch = {f"chunk-{i:08x}": {"content": f"{i:08d} " + " ".join(words[1:]), "full_doc_id": f"doc-{i // 20}",
+                                    "file_path": f"file-{i // 20}.txt", "tokens": 300, "chunk_order_index": i % 20}
+                 for i in range(start, min(start + BULK_BATCH, rows))}
+        with measure.Stopwatch() as watch:
+            await store.upsert(batch)
+            await store.index_done_callback()
+        spent += watch.seconds
+    measure.report("bulk.rows", rows, "rows")
+    measure.report("bulk.put", spent, "s")
+    measure.report("bulk.put_rate", rows / spent, "rows/s")
+    await store.finalize()
+
+
 async def run(options, folder):
     import numpy as np
 
@@ -223,6 +273,9 @@ async def run(options, folder):
     if "index" in options.benches:
         await bench_index(folder, options.storages, dimension, options.documents)
         return
+    if "bulk" in options.benches:
+        await bench_bulk(folder, options.storages, options.rows, dimension, options.seed, np)
+        return
     stores = await lightrag_stores.open_stores(folder, options.storages, dimension)
     measure.report("open.opened", measure.seconds_since_start() * 1000, "ms")
     if "open" in options.benches:
@@ -231,6 +284,8 @@ async def run(options, folder):
         await bench_search(stores, lightrag_stores.GRAPH, np, options.runs, options.seed)
     if "expansion" in options.benches:
         await bench_expansion(stores, lightrag_stores.GRAPH, options.runs)
+    if "reads" in options.benches:
+        await bench_reads(stores, folder, options.runs, options.seed, np)
     if "update" in options.benches:
         await bench_update(stores, lightrag_stores.GRAPH, options.update_runs, options.seed, np,
                            options.storages != "ragstore")
@@ -245,14 +300,16 @@ def main():
     parser.add_argument("--runs", type=int, default=20, help="repetitions of search and expansion (default 20)")
     parser.add_argument("--update-runs", type=int, default=1, help="repetitions of update (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="which questions are asked (default 1)")
-    parser.add_argument("--storages", choices=("default", "ragstore"), default="default", help="whose (default: LightRAG's)")
+    parser.add_argument("--storages", choices=("default", "ragstore", "postgres", "postgres_age"),
+                        default="default", help="whose (default: LightRAG's)")
     parser.add_argument("--dimension", type=int, help="of the vectors (default: as DIR/vdb_entities.json says)")
     parser.add_argument("--documents", type=int, default=3, help="how many `index` takes (default 3)")
+    parser.add_argument("--rows", type=int, default=20000, help="how many vectors `bulk` writes (default 20000)")
     options = parser.parse_args()
     options.benches = options.benches.split(",")
-    unknown = set(options.benches) - {*BENCHES, "index"}
+    unknown = set(options.benches) - {*BENCHES, *MORE_BENCHES}
     if unknown:
-        parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(BENCHES)}, index")
+        parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(BENCHES + MORE_BENCHES)}")
     logging.disable(logging.WARNING)
     if not {"update", "index"} & set(options.benches):
         asyncio.run(run(options, options.folder))

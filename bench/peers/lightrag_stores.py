@@ -1,5 +1,6 @@
 """Opens the twelve storages of LightRAG (PyPI: lightrag-hku) on a working directory, without the rest of it: its default
-classes, or ours ("ragstore").
+classes, or ours ("ragstore"), or its PostgreSQL classes (POSTGRES_* say where) with
+the graph in plain tables ("postgres") or in Apache AGE ("postgres_age").
 
 LightRAG makes its storages from a registry with the same keyword arguments; here they are made by hand, so that nothing
 but the storages is measured or tested. Texts are embedded by random but repeatable vectors: no model is needed.
@@ -48,6 +49,11 @@ def classes_of(storages):
         import ragstore.lightrag as ours
         return (ours.RagstoreKVStorage, ours.RagstoreDocStatusStorage, ours.RagstoreVectorStorage,
                 ours.RagstoreGraphStorage)
+    if storages.startswith("postgres"):
+        from lightrag.kg.pgtable_impl import PGTableGraphStorage
+        from lightrag.kg.postgres_impl import PGDocStatusStorage, PGGraphStorage, PGKVStorage, PGVectorStorage
+        graph = PGGraphStorage if storages == "postgres_age" else PGTableGraphStorage
+        return PGKVStorage, PGDocStatusStorage, PGVectorStorage, graph
     return JsonKVStorage, JsonDocStatusStorage, NanoVectorDBStorage, NetworkXStorage
 
 
@@ -55,7 +61,7 @@ async def open_stores(folder, storages="default", dimension=None):
     """{namespace: storage}, each initialised."""
     values, documents, vectors, graph = classes_of(storages)
     shared_storage.initialize_share_data(workers=1)
-    config = {"working_dir": str(folder), "embedding_batch_num": 32,
+    config = {"working_dir": str(folder), "embedding_batch_num": 32, "vector_storage": vectors.__name__,
               "vector_db_storage_cls_kwargs": {"cosine_better_than_threshold": 0.0}}
     common = {"workspace": "", "global_config": config, "embedding_func": embedder(dimension or dimension_of(folder))}
     stores = {name: values(namespace=name, **common) for name in KEY_VALUE}
@@ -66,6 +72,16 @@ async def open_stores(folder, storages="default", dimension=None):
     for store in stores.values():
         await store.initialize()
     return stores
+
+
+def vector_store(namespace, folder, storages, dimension, embed, batch):
+    """One vector storage of an embedding of one's own."""
+    shared_storage.initialize_share_data(workers=1)
+    vectors = classes_of(storages)[2]
+    config = {"working_dir": str(folder), "embedding_batch_num": batch, "vector_storage": vectors.__name__,
+              "vector_db_storage_cls_kwargs": {"cosine_better_than_threshold": 0.0}}
+    return vectors(namespace=namespace, workspace="", global_config=config, meta_fields=VECTOR[namespace],
+                   embedding_func=EmbeddingFunc(embedding_dim=dimension, max_token_size=8192, func=embed, model_name="bulk"))
 
 
 def linked_copy(folder, target):

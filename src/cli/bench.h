@@ -61,5 +61,6 @@ rag_status bench_view(bench *b);
 rag_status bench_labels(bench *b);
 rag_status bench_docs(bench *b);
 rag_status bench_update(bench *b);
+rag_status bench_bulk(bench *b);
 
 #endif

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 
@@ -230,9 +231,41 @@ static size_t take_pairs(const rag_result *incident, rag_pair *pairs)
 }
 
 typedef struct expansion_times {
-    timings nodes, incident, edges, all;
+    timings nodes, incident, edges, all, degrees, whole;
     size_t edge_count;
 } expansion_times;
+
+static int compare_labels(const void *a, const void *b)
+{
+    const rag_slice *x = a, *y = b;
+    const size_t least = x->len < y->len ? x->len : y->len;
+    const int order = least ? memcmp(x->data, y->data, least) : 0;
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Degrees of the nodes and of all their neighbours, which those of edges are sums of. */
+static rag_status read_degrees(bench *b, const rag_pair *pairs, size_t n)
+{
+    rag_slice *ends = cli_alloc(2 * n + 1, sizeof *ends);
+    rag_result *found = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        ends[2 * i] = pairs[i].source;
+        ends[2 * i + 1] = pairs[i].target;
+    }
+    qsort(ends, 2 * n, sizeof *ends, compare_labels);
+    for (size_t i = 0; i < 2 * n; i++) {
+        if (count == 0 || compare_labels(&ends[count - 1], &ends[i]) != 0) {
+            ends[count++] = ends[i];
+        }
+    }
+    rag_status status = count == 0 ? RAG_OK
+                                   : rag_graph_get_nodes(b->store, b->ctx, ends, count,
+                                                         RAG_GRAPH_DEGREES, &found, &b->err);
+    rag_result_free(found);
+    free(ends);
+    return status;
+}
 
 static rag_status expand_once(bench *b, const rag_slice *labels, size_t n, expansion_times *t)
 {
@@ -258,6 +291,12 @@ static rag_status expand_once(bench *b, const rag_slice *labels, size_t n, expan
                                      &edges, &b->err);
         timings_add(&t->edges, seconds_now() - middle);
         timings_add(&t->all, seconds_now() - start);
+    }
+    if (status == RAG_OK) {
+        middle = seconds_now();
+        status = read_degrees(b, pairs, t->edge_count);
+        timings_add(&t->degrees, seconds_now() - middle);
+        timings_add(&t->whole, seconds_now() - start);
     }
     rag_result_free(nodes);
     rag_result_free(incident);
@@ -289,11 +328,15 @@ rag_status bench_expansion(bench *b)
         timings_report(b, &t.incident, "expansion.incident");
         timings_report(b, &t.edges, "expansion.get_edges");
         timings_report(b, &t.all, "expansion.all");
+        timings_report(b, &t.degrees, "expansion.degrees");
+        timings_report(b, &t.whole, "expansion.with_degrees");
     }
     timings_free(&t.nodes);
     timings_free(&t.incident);
     timings_free(&t.edges);
     timings_free(&t.all);
+    timings_free(&t.degrees);
+    timings_free(&t.whole);
     rag_result_free(popular);
     return status;
 }

@@ -7,7 +7,7 @@ import pytest
 FIGURES = {
     "open": ["open.open.median", "open.open_search_close.p95"],
     "search": ["search.relationships.median", "search.chunks.with_payload.p95", "search.entities.exact.median"],
-    "expansion": ["expansion.incident.median", "expansion.all.p95"],
+    "expansion": ["expansion.incident.median", "expansion.all.p95", "expansion.with_degrees.median"],
     "reads": ["reads.text_chunks.one.median", "reads.llm_response_cache.hundred.median"],
     "view": ["view.whole.median", "view.from_node.median"],
     "labels": ["labels.whole.median", "labels.one.p95", "labels.nothing.median", "labels.popular.median"],
@@ -68,3 +68,15 @@ def test_update_leaves_the_store_as_it_was(ragstore, store, tmp_path):
     after = ragstore("status", copy, "--json").json["namespaces"]
     assert [(s["kind"], s["name"], s["rows"], s["bytes"]) for s in after] == \
         [(s["kind"], s["name"], s["rows"], s["bytes"]) for s in before]
+
+
+def test_bulk_takes_a_new_store_and_drops_what_it_wrote(ragstore, store, tmp_path):
+    new = tmp_path / "new"
+    bulk = ["bulk", "--write", "--rows", "450", "--dimension", "32"]
+    found = figures(ragstore("bench", *bulk, new, "--json"))
+    assert set(found) == {f"bulk.{what}" for what in ("rows", "put", "index", "all", "put_rate", "peak_memory")}
+    assert found["bulk.rows"] == 450 and found["bulk.all"] >= found["bulk.put"] > 0
+    assert ragstore("status", new, "--json").json["namespaces"] == []
+    refused = ragstore("bench", *bulk, shutil.copytree(store, tmp_path / "copy"), status=1)
+    assert "chunks" in refused.err
+    assert ragstore("bench", "bulk", new, status=2).err

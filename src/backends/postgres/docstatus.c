@@ -89,7 +89,7 @@ static void add_union(struct pg_text *t, const char *of_table, const char *of_od
     pg_text_add_text(t, "SELECT * FROM (SELECT convert_to(t.id, 'UTF8') AS key, ");
     pg_text_add_text(t, of_table);
     pg_text_add_text(t, " AS k, 0::int8, NULL::text, t.ragstore_extra::text");
-    pg_add_json_columns(t, TABLE, "t");
+    pg_add_text_columns(t, TABLE, "t");
     pg_text_add_text(t, " FROM lightrag_doc_status t WHERE t.workspace = $1::text AND ");
     pg_text_add_text(t, table_condition);
     pg_text_add_text(t, " UNION ALL SELECT r.key, ");

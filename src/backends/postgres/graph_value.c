@@ -230,12 +230,10 @@ rag_status pg_attributes_write(struct pg_attributes *a, rag_slice label, rag_sli
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* One member wanted of the column, or all in their order. */
+/* One member that is wanted of the column. */
 struct joining {
     const rag_host *host;
-    enum pg_graph_kind kind;
     rag_slice properties, wanted;
-    int rank; /* only those of this place */
     struct pg_text *out;
 };
 
@@ -264,22 +262,54 @@ static rag_status join_by_layout(void *user, rag_slice name, rag_slice text, rag
     return j->host->json_members(j->properties, join_wanted, j, err);
 }
 
-static rag_status join_rank(void *user, rag_slice name, rag_slice text, rag_slice string,
-                            rag_error *err)
+/* All members of the column: the known ones apart, to be put in their order afterwards. */
+struct sorting {
+    enum pg_graph_kind kind;
+    struct pg_text members[KNOWN], others;
+};
+
+static rag_status sort_member(void *user, rag_slice name, rag_slice text, rag_slice string,
+                              rag_error *err)
 {
-    const struct joining *j = user;
+    struct sorting *s = user;
+    const int rank = rank_of(s->kind, name);
+    struct pg_text *to = rank < KNOWN ? &s->members[rank] : &s->others;
     (void)string;
     (void)err;
-    if (rank_of(j->kind, name) == j->rank)
-        join(j->out, name, text);
+    pg_text_add(to, ",", 1);
+    pg_text_add_json_string(to, name);
+    pg_text_add(to, ":", 1);
+    pg_text_add(to, text.data, text.len);
     return RAG_OK;
+}
+
+static rag_status add_sorted(const rag_host *host, enum pg_graph_kind kind, rag_slice properties,
+                             struct pg_text *out)
+{
+    struct sorting s = { .kind = kind, .others = { .host = host } };
+    const struct pg_text *parts[KNOWN + 1];
+    for (size_t i = 0; i < KNOWN; i++) {
+        s.members[i].host = host;
+        parts[i] = &s.members[i];
+    }
+    parts[KNOWN] = &s.others;
+    const rag_status status = host->json_members(properties, sort_member, &s, NULL);
+    for (size_t i = 0; i <= KNOWN; i++) {
+        const size_t comma = out->len == 1 && parts[i]->len; /* not behind the '{' */
+        pg_text_add(out, parts[i]->len ? parts[i]->data + comma : "", parts[i]->len - comma);
+        out->failed |= parts[i]->failed;
+    }
+    for (size_t i = 0; i < KNOWN; i++)
+        pg_text_free(&s.members[i]);
+    pg_text_free(&s.others);
+    return status;
 }
 
 rag_status pg_attributes_value(const rag_host *host, enum pg_graph_kind kind, rag_slice extra,
                                rag_slice properties, struct pg_text *out, rag_error *err)
 {
-    struct joining j = { host, kind, properties, { NULL, 0 }, 0, out };
-    rag_status status = RAG_OK;
+    struct joining j = { host, properties, { NULL, 0 }, out };
+    rag_status status;
     pg_text_clear(out);
     if (extra.data && *(const char *)extra.data == '[') {
         pg_text_add(out, (const char *)extra.data + 1, extra.len - 2);
@@ -288,8 +318,8 @@ rag_status pg_attributes_value(const rag_host *host, enum pg_graph_kind kind, ra
     pg_text_add(out, "{", 1);
     if (extra.data)
         status = host->json_members(extra, join_by_layout, &j, NULL);
-    for (; !extra.data && status == RAG_OK && j.rank <= KNOWN; j.rank++)
-        status = host->json_members(properties, join_rank, &j, NULL);
+    else
+        status = add_sorted(host, kind, properties, out);
     if (status != RAG_OK)
         return host->fail(err, RAG_E_CORRUPT, "attributes of a node or edge are no JSON object");
     pg_text_add(out, "}", 1);

@@ -115,18 +115,16 @@ static void add_time(struct pg_text *t, const char *alias, const char *name)
                  column);
 }
 
-void pg_add_json_columns(struct pg_text *t, const struct pg_table *table, const char *alias)
+void pg_add_text_columns(struct pg_text *t, const struct pg_table *table, const char *alias)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         const struct pg_column *c = &table->columns[i];
         switch (c->type) {
-        case PG_TEXT: pg_text_printf(t, ", to_json(%s.%s)::text", alias, c->name); break;
+        case PG_TEXT: pg_text_printf(t, ", %s.%s::text", alias, c->name); break;
         case PG_INT:
         case PG_JSONB: pg_text_printf(t, ", %s.%s::text", alias, c->name); break;
         case PG_TIME: add_time(t, alias, c->name); break;
-        case PG_LIST:
-            pg_text_printf(t, ", to_json(array_to_string(%s.%s, '<SEP>'))::text", alias, c->name);
-            break;
+        case PG_LIST: pg_text_printf(t, ", array_to_string(%s.%s, '<SEP>')", alias, c->name); break;
         }
     }
 }
@@ -156,7 +154,7 @@ static void add_get(struct pg_text *t, const struct pg_table *table)
     pg_text_add_text(t, "SELECT u.place");
     add_times(t, table, "t");
     pg_text_add_text(t, ", NULL::text, t.ragstore_extra::text");
-    pg_add_json_columns(t, table, "t");
+    pg_add_text_columns(t, table, "t");
     pg_text_printf(t,
                    " FROM unnest($3::text[]) WITH ORDINALITY AS u(id, place) JOIN %s t"
                    " ON t.workspace = $1::text AND t.id = u.id WHERE $2::text IS NOT NULL",
@@ -223,7 +221,7 @@ static void add_scan(struct pg_text *t, const struct pg_table *table)
     pg_text_add_text(t, "SELECT * FROM ((SELECT convert_to(t.id, 'UTF8') AS key");
     add_times(t, table, "t");
     pg_text_add_text(t, ", NULL::text, t.ragstore_extra::text");
-    pg_add_json_columns(t, table, "t");
+    pg_add_text_columns(t, table, "t");
     pg_text_printf(t,
                    " FROM %s t WHERE t.workspace = $1::text AND t.id COLLATE \"C\" >= $5::text"
                    " AND convert_to(t.id, 'UTF8') > $3::bytea"

@@ -64,7 +64,7 @@ rag_status pg_make_statements(const rag_host *host, struct pg_statements *statem
 
 /* The columns of an answer that has no table: NULLs. */
 void pg_add_null_columns(struct pg_text *t, const struct pg_table *table);
-/* The columns as JSON text, from an alias. */
-void pg_add_json_columns(struct pg_text *t, const struct pg_table *table, const char *alias);
+/* The columns as text that row.c makes JSON of, from an alias. */
+void pg_add_text_columns(struct pg_text *t, const struct pg_table *table, const char *alias);
 
 #endif

@@ -99,10 +99,11 @@ void pg_text_add_json_string(struct pg_text *t, rag_slice s)
         if (p == end)
             break;
         const unsigned char c = (unsigned char)*p++;
-        if (c == '"' || c == '\\')
-            pg_text_printf(t, "\\%c", c);
-        else if (c >= 8 && c <= 13 && c != 11)
-            pg_text_printf(t, "\\%c", letters[c - 8]);
+        char pair[2] = { '\\', (char)c };
+        if (c >= 8 && c <= 13 && c != 11)
+            pair[1] = letters[c - 8];
+        if (c >= 0x20 || pair[1] != (char)c)
+            pg_text_add(t, pair, sizeof pair);
         else
             pg_text_printf(t, "\\u%04x", c);
     }

@@ -26,10 +26,12 @@ static const char SQL_SPACES[] =
     " WHERE workspace = $1::text AND ($2::text = '' OR name = $2::text) ORDER BY name";
 static const char SQL_SIZE[] = "SELECT pg_relation_size(to_regclass($1::text)),"
                                " pg_table_size(to_regclass($1::text))";
-/* An index that does not fit into this is made many times slower. $1: bytes of the table */
+/* An index that does not fit into this memory is made many times slower, and one worker is enough only
+ * by the size of the rows, whose vectors are elsewhere. $1: bytes of the table */
 static const char SQL_ROOM[] =
     "SELECT set_config('maintenance_work_mem', greatest(pg_size_bytes(current_setting("
-    "'maintenance_work_mem')), least($1::int8 / 2 * 3, 1073741824)) / 1024 || 'kB', true)";
+    "'maintenance_work_mem')), least($1::int8 / 2 * 3, 1073741824)) / 1024 || 'kB', true),"
+    " set_config('min_parallel_table_scan_size', '0', true)";
 
 static int can_have(const struct pg_vector_options *o, const rag_vector_space *space, int half)
 {
@@ -59,6 +61,25 @@ static rag_status make(const struct pg_making *m, const struct pg_vector_options
     return pg_vector_make_index(m, table, md5, suffix, on);
 }
 
+/* Workers share memory that a server in a container may not have: then without them. */
+static rag_status make_anyhow(const struct pg_making *m, const struct pg_vector_options *o,
+                              const char *table, const char *md5, const rag_vector_space *space,
+                              int half)
+{
+    rag_error why = RAG_ERROR_INIT;
+    const struct pg_making first = { m->host, m->conn, m->ctx, &why };
+    PG_TRY(pg_schema_run(m, "SAVEPOINT indexing"));
+    rag_status status = make(&first, o, table, md5, space, half);
+    if (status != RAG_E_NO_SPACE && status != RAG_E_NO_MEMORY) {
+        if (status != RAG_OK && m->err)
+            *m->err = why;
+        return status;
+    }
+    PG_TRY(pg_schema_run(m, "ROLLBACK TO SAVEPOINT indexing;"
+                            " SET LOCAL max_parallel_maintenance_workers = 0"));
+    return make(m, o, table, md5, space, half);
+}
+
 static rag_status make_when_filled(const rag_call *call, const struct pg_making *m,
                                    const char *table, const rag_vector_space *space)
 {
@@ -80,7 +101,7 @@ static rag_status make_when_filled(const rag_call *call, const struct pg_making 
     memset(&params, 0, sizeof params);
     pg_add_int(&params, bytes);
     PG_TRY(pg_run(m->conn, m->ctx, SQL_ROOM, &params, "making an index", NULL, m->err));
-    return make(m, &s->vector_options, table, t.md5, space, t.half);
+    return make_anyhow(m, &s->vector_options, table, t.md5, space, t.half);
 }
 
 static rag_status index_spaces(const rag_call *call, struct pg_conn *conn, const char *name,

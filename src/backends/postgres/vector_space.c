@@ -242,9 +242,14 @@ rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_erro
 
 /* ---- optimizing ------------------------------------------------------------------------------------ */
 
+/* All tables whose rows are counted, but of those with vectors only the ones of this workspace. */
 static const char SQL_TABLES[] =
     "SELECT DISTINCT t FROM (SELECT lightrag AS t FROM ragstore_space WHERE workspace = $1::text"
-    " UNION ALL SELECT own FROM ragstore_space WHERE workspace = $1::text) x"
+    " UNION ALL SELECT own FROM ragstore_space WHERE workspace = $1::text"
+    " UNION ALL SELECT c.relname FROM pg_class c JOIN pg_trigger g ON g.tgrelid = c.oid"
+    " WHERE g.tgname = 'ragstore_count_0' AND pg_table_is_visible(c.oid)"
+    " AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid"
+    " AND a.attname = 'content_vector')) x"
     " WHERE to_regclass(nullif(t, '')) IS NOT NULL ORDER BY t";
 
 static rag_status analyze_work(const rag_call *call, struct pg_conn *conn, void *user,
@@ -270,8 +275,8 @@ static rag_status analyze_work(const rag_call *call, struct pg_conn *conn, void 
     return status;
 }
 
-/* The planner takes the index of vectors when it knows how many rows there are. Autovacuum tells it a
- * minute after they were written; this tells it at once. */
+/* The planner takes the right index when it knows how many rows there are. Autovacuum tells it a minute
+ * after they were written; this tells it at once. */
 rag_status pg_vector_optimize(const rag_call *call, rag_error *err)
 {
     PG_TRY(pg_vector_index_all(call, err));

@@ -11,7 +11,7 @@
  * a partial index keeps at hand (it is empty as a rule). Halves are compared as floats, so that the
  * query is not rounded; only the order of an index is that of halves.
  *
- * Columns are turned into JSON behind the LIMIT, so for the rows that are answered alone. */
+ * Columns are turned into text behind the LIMIT, so for the rows that are answered alone. */
 #include <pthread.h>
 #include <string.h>
 
@@ -53,7 +53,7 @@ static void add_columns(const struct building *b, int own, int payload, const ch
         pg_text_add_text(t, own ? ", s.value::text, NULL::text"
                                 : ", NULL::text, s.ragstore_extra::text");
     if (b->table && payload && !own)
-        pg_add_json_columns(t, b->table, "s");
+        pg_add_text_columns(t, b->table, "s");
     else if (b->table)
         pg_add_null_columns(t, b->table);
     pg_text_printf(t, ", CASE WHEN %s THEN %s(s.content_vector) END AS bytes, %s", vector_if,
