@@ -8,11 +8,11 @@
 #include "../servers/postgres_url.h"
 #include "conformance.h"
 
-static rag_status open_with(const char *more, const struct place *place,
+static rag_status open_with(const char *database, const char *more, const struct place *place,
                             const rag_open_options *options, rag_store **out, rag_error *err)
 {
     char server[400], url[800];
-    if (!postgres_url("conformance", server, sizeof server))
+    if (!postgres_url(database, server, sizeof server))
         return RAG_E_NOT_FOUND;
     const char *name = strrchr(place->path, '/');
     (void)snprintf(url, sizeof url, "%s?workspace=%s%s", server, name ? name + 1 : place->path,
@@ -23,19 +23,26 @@ static rag_status open_with(const char *more, const struct place *place,
 static rag_status open_store(const struct place *place, const rag_open_options *options,
                              rag_store **out, rag_error *err)
 {
-    return open_with("", place, options, out, err);
+    return open_with("conformance", "", place, options, out, err);
 }
 
 static rag_status open_age(const struct place *place, const rag_open_options *options,
                            rag_store **out, rag_error *err)
 {
-    return open_with("&graph=age", place, options, out, err);
+    return open_with("conformance", "&graph=age", place, options, out, err);
 }
 
 static rag_status open_tables(const struct place *place, const rag_open_options *options,
                               rag_store **out, rag_error *err)
 {
-    return open_with("&graph=tables", place, options, out, err);
+    return open_with("conformance", "&graph=tables", place, options, out, err);
+}
+
+/* In a database of its own: workspaces share tables, and so their indexes. */
+static rag_status open_ivfflat(const struct place *place, const rag_open_options *options,
+                               rag_store **out, rag_error *err)
+{
+    return open_with("conformance_ivfflat", "&vector_index_type=IVFFLAT", place, options, out, err);
 }
 
 #define OFFERS                                                                           \
@@ -70,6 +77,13 @@ const struct conformance_backend conformance_postgres_tables = {
     .name = "postgres_tables",
     .driver = "postgres",
     .open = open_tables,
+    .quirks = WHOLE,
+};
+
+const struct conformance_backend conformance_postgres_ivfflat = {
+    .name = "postgres_ivfflat",
+    .driver = "postgres",
+    .open = open_ivfflat,
     .quirks = WHOLE,
 };
 

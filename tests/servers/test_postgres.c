@@ -436,11 +436,11 @@ static int has_pgvector(void)
     return count > 0;
 }
 
-static void define(rag_store *store)
+static void define(rag_store *store, unsigned dimension)
 {
     rag_error err = RAG_ERROR_INIT;
     rag_vector_space space = RAG_VECTOR_SPACE_INIT;
-    space.dimension = DIMENSION;
+    space.dimension = dimension;
     ok(rag_vector_define(store, NULL, "entities", &space, &err), &err);
 }
 
@@ -466,7 +466,7 @@ static void pending_rows_follow_the_session_of_their_owner(void **state)
     (void)state;
     PGconn *other = session();
     rag_store *stores[2] = { open_with("&workspace=pending"), open_with("&workspace=pending") };
-    define(stores[0]);
+    define(stores[0], DIMENSION);
     defer(stores[0], "a");
     assert_int_equal(waiting(stores[0]), 1);
     assert_int_equal(waiting(stores[1]), 0);
@@ -483,22 +483,29 @@ static void pending_rows_follow_the_session_of_their_owner(void **state)
 }
 
 /* Rows around a direction: the first element of each is `side`. */
-static void fill(rag_store *store, float side, unsigned seed)
+static void fill(rag_store *store, unsigned dimension, size_t count, float side, unsigned seed)
 {
     static float vectors[ROWS][DIMENSION];
-    static char ids[ROWS][16];
+    static char ids[ROWS][24];
     static rag_vector_item items[ROWS];
     rag_error err = RAG_ERROR_INIT;
-    for (size_t i = 0; i < ROWS; i++) {
-        (void)snprintf(ids[i], sizeof ids[i], "%zu", i);
-        for (size_t j = 0; j < DIMENSION; j++)
-            vectors[i][j] = (float)(rand_r(&seed) % 1000) / 1000.0f - 0.5f;
-        vectors[i][0] = side;
-        items[i] = (rag_vector_item){ rag_text(ids[i]), vectors[i], DIMENSION, rag_text("{}"), 0 };
+    define(store, dimension);
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = i % ROWS;
+        (void)snprintf(ids[at], sizeof ids[at], "%zu", i);
+        for (size_t j = 0; j < dimension; j++)
+            vectors[at][j] = (float)(rand_r(&seed) % 1000) / 1000.0f - 0.5f;
+        vectors[at][0] = side;
+        items[at] =
+            (rag_vector_item){ rag_text(ids[at]), vectors[at], dimension, rag_text("{}"), 0 };
+        if (at == ROWS - 1 || i == count - 1)
+            ok(rag_vector_put_many(store, NULL, "entities", items, at + 1, NULL, &err), &err);
     }
-    define(store);
-    ok(rag_vector_put_many(store, NULL, "entities", items, ROWS, NULL, &err), &err);
 }
+
+static const char IVFFLAT_USED[] =
+    "SELECT sum(s.idx_scan) FROM pg_stat_user_indexes s JOIN pg_class c ON c.oid = s.indexrelid"
+    " JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'ivfflat'";
 
 static size_t in_common(const rag_result *a, const rag_result *b)
 {
@@ -511,21 +518,17 @@ static size_t in_common(const rag_result *a, const rag_result *b)
     return count;
 }
 
-/* Both workspaces are in one table and one index; all rows of the first are nearer to the query. */
-static void an_index_gives_the_rows_of_the_workspace(void **state)
+/* Searches by index find what comparing with all rows finds. Both workspaces are in one table and one
+ * index; the rows of `near` are nearer to the query. */
+static void search_beside(rag_store *near, rag_store *far, unsigned dimension)
 {
-    (void)state;
-    static float query[DIMENSION] = { 1 };
-    PGconn *other = session();
+    static const float query[DIMENSION] = { 1 };
     rag_error err = RAG_ERROR_INIT;
     rag_result *found = NULL, *best = NULL;
     rag_vector_query q = RAG_VECTOR_QUERY_INIT;
-    rag_store *near = open_with("&workspace=near"), *far = open_with("&workspace=far");
-    fill(near, 5.0f, 1);
-    fill(far, -5.0f, 2);
     ok(rag_store_optimize(far, NULL, &err), &err);
     q.vector = query;
-    q.dimension = DIMENSION;
+    q.dimension = dimension;
     q.top_k = TOP;
     ok(rag_vector_search(far, NULL, "entities", &q, &found, &err), &err);
     q.exact = 1;
@@ -537,7 +540,38 @@ static void an_index_gives_the_rows_of_the_workspace(void **state)
     rag_result_free(best);
     rag_store_close(near);
     rag_store_close(far);
-    PQfinish(other);
+}
+
+static void an_index_gives_the_rows_of_the_workspace(void **state)
+{
+    (void)state;
+    rag_store *near = open_with("&workspace=near"), *far = open_with("&workspace=far");
+    fill(near, DIMENSION, ROWS, 5.0f, 1);
+    fill(far, DIMENSION, ROWS, -5.0f, 2);
+    search_beside(near, far, DIMENSION);
+}
+
+/* A workspace that is too large to be compared row by row, and not most of its table: the index is
+ * asked for more rows than are wanted. Here it is IVFFLAT; that it was used is what the server says. */
+static void a_large_part_of_a_table_is_searched_by_index(void **state)
+{
+    (void)state;
+    enum { SMALL = 8, LARGE_PART = 20500, OTHER_PART = 3500 };
+    static const char OPTIONS[] = "&vector_index_type=IVFFLAT&workspace=";
+    char options[80];
+    (void)snprintf(options, sizeof options, "%sother", OPTIONS);
+    rag_store *near = open_with(options);
+    (void)snprintf(options, sizeof options, "%slarge", OPTIONS);
+    rag_store *far = open_with(options);
+    fill(near, SMALL, OTHER_PART, 5.0f, 3);
+    fill(far, SMALL, LARGE_PART, -5.0f, 4);
+    search_beside(near, far, SMALL);
+    PGconn *pg = session();
+    /* sessions say what they used when they end */
+    for (int i = 0; i < 500 && !run_sql(pg, IVFFLAT_USED); i++)
+        (void)usleep(20000);
+    assert_true(run_sql(pg, IVFFLAT_USED) > 0);
+    PQfinish(pg);
 }
 
 int main(void)
@@ -557,6 +591,7 @@ int main(void)
     const struct CMUnitTest of_vectors[] = {
         cmocka_unit_test(pending_rows_follow_the_session_of_their_owner),
         cmocka_unit_test(an_index_gives_the_rows_of_the_workspace),
+        cmocka_unit_test(a_large_part_of_a_table_is_searched_by_index),
     };
     if (!postgres_url("faults", server, sizeof server))
         return 1;

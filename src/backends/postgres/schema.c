@@ -402,7 +402,7 @@ rag_status pg_schema_ensure(const rag_host *host, struct pg_conn *conn, const ra
         return RAG_OK;
     if (!create && version >= 0)
         return host->fail(
-            err, RAG_E_NOT_FOUND,
+            err, RAG_E_VERSION,
             "the schema in the database has version %lld, which lacks what version %d "
             "has; opening it once for writing adds it",
             (long long)version, PG_SCHEMA_VERSION);

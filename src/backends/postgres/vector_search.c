@@ -26,8 +26,9 @@ enum {
     SHARED_MORE = 200,
     NEAR_TOP_MAX = 1000,
     EF_LEAST = 120,
-    EF_MOST = 1000, /* pgvector's */
-    HALF_SPARE = 16 /* an index over halves orders roundly: some more rows, ordered again */
+    EF_MOST = 1000,     /* pgvector's */
+    PROBES_ALL = 32768, /* pgvector's most: more than any index has lists */
+    HALF_SPARE = 16     /* an index over halves orders roundly: some more rows, ordered again */
 };
 
 struct hit {
@@ -100,17 +101,20 @@ static rag_status encode_query(const rag_call *call, const struct pg_space *spac
 
 /* ---- asking the server ----------------------------------------------------------------------------- */
 
-/* Settings of index scans, for the session. A transaction that is rolled back takes them back. */
+/* Settings of index scans, for the session. A transaction that is rolled back takes them back. Where
+ * most rows are others', IVFFLAT looks into all lists: those nearest to the query may have none of the
+ * best of ours. */
 static rag_status set_effort(const rag_call *call, struct pg_conn *conn,
-                             const struct pg_space *space, size_t rows, rag_error *err)
+                             const struct pg_space *space, size_t rows, int shared, rag_error *err)
 {
     const struct pg_server *s = call->self;
     char sql[256];
     const size_t twice = rows * 2 < EF_LEAST ? EF_LEAST : rows * 2;
     const int ef = twice > EF_MOST ? EF_MOST : (int)twice;
-    const int64_t probes =
-        s->vector_options.lists / 2 + 1; /* made over an empty table: its lists are poor */
-    if (conn->vector_effort == ef && !call->txn)
+    const int effort = shared ? -ef : ef;
+    /* half of them otherwise: made over an empty table the lists are poor */
+    const int64_t probes = shared ? PROBES_ALL : s->vector_options.lists / 2 + 1;
+    if (conn->vector_effort == effort && !call->txn)
         return RAG_OK;
     (void)snprintf(sql, sizeof sql, "SET hnsw.ef_search = %d; SET ivfflat.probes = %lld%s", ef,
                    (long long)probes,
@@ -118,7 +122,7 @@ static rag_status set_effort(const rag_call *call, struct pg_conn *conn,
                                      " SET ivfflat.iterative_scan = relaxed_order"
                                    : "");
     PG_TRY(pg_command(conn, call->ctx, sql, PG_RUNNING, "preparing a search", err));
-    conn->vector_effort = call->txn ? 0 : ef;
+    conn->vector_effort = call->txn ? 0 : effort;
     return RAG_OK;
 }
 
@@ -138,6 +142,11 @@ static rag_status ask(const rag_call *call, struct pg_conn *conn, const struct s
     return pg_run(conn, call->ctx, sql, &params, "searching", out, err);
 }
 
+static int is_shared(const struct pg_space *space, uint64_t rows)
+{
+    return space->table_rows / 10 * 9 > rows;
+}
+
 /* How many rows the index is asked for; 0: it is not to be used. An index over the rows of several
  * workspaces comes to ours by way of theirs and gives the first ones it meets, not the best, when
  * theirs are nearer: a smaller part of a table is compared row by row, or, when it is large, more rows
@@ -148,7 +157,7 @@ static size_t rows_by_index(const struct pg_space *space, const rag_vector_query
     const int half = space->place.own_half || space->place.lightrag_half;
     if (q->exact || rows <= EXACT_ROWS || most > NEAR_TOP_MAX || most * 4 >= rows)
         return 0;
-    if (space->table_rows / 10 * 9 > rows)
+    if (is_shared(space, rows))
         return rows <= SHARED_EXACT_ROWS ? 0 : most * SHARED_TIMES + SHARED_MORE;
     return most + (half ? most / 4 + HALF_SPARE : 0);
 }
@@ -166,7 +175,7 @@ static rag_status ask_main(const rag_call *call, struct pg_conn *conn, const str
     a->asked = status == RAG_OK ? rows_by_index(space, w->query, rows) : 0;
     int near = a->asked > 0;
     if (status == RAG_OK && near) {
-        status = set_effort(call, conn, space, a->asked, err);
+        status = set_effort(call, conn, space, a->asked, is_shared(space, rows), err);
         if (status == RAG_OK)
             status = ask(call, conn, w, &query, space->sql->near[payload], a->asked, &a->main, err);
         near = status == RAG_OK && (size_t)PQntuples(a->main) == a->asked;
