@@ -217,24 +217,6 @@ rag_status bench_search(bench *b)
 
 /* ---- expansion -------------------------------------------------------------------------------- */
 
-/* The edges of the header-and-rows answer of rag_graph_incident(), as pairs. */
-static size_t take_pairs(const rag_result *incident, rag_pair *pairs)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < rag_result_count(incident); i++) {
-        const rag_row *row = rag_result_row(incident, i);
-        if (row->key2.len > 0) {
-            pairs[count++] = (rag_pair){ row->key, row->key2 };
-        }
-    }
-    return count;
-}
-
-typedef struct expansion_times {
-    timings nodes, incident, edges, all, degrees, whole;
-    size_t edge_count;
-} expansion_times;
-
 static int compare_labels(const void *a, const void *b)
 {
     const rag_slice *x = a, *y = b;
@@ -242,6 +224,40 @@ static int compare_labels(const void *a, const void *b)
     const int order = least ? memcmp(x->data, y->data, least) : 0;
     return order ? order : (x->len > y->len) - (x->len < y->len);
 }
+
+static int compare_pairs(const void *a, const void *b)
+{
+    const rag_pair *x = a, *y = b;
+    const int order = compare_labels(&x->source, &y->source);
+    return order ? order : compare_labels(&x->target, &y->target);
+}
+
+/* The edges of the header-and-rows answer of rag_graph_incident(), as pairs, each once. */
+static size_t take_pairs(const rag_result *incident, rag_pair *pairs)
+{
+    size_t count = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < rag_result_count(incident); i++) {
+        const rag_row *row = rag_result_row(incident, i);
+        if (row->key2.len > 0) {
+            const int swap = compare_labels(&row->key, &row->key2) > 0;
+            pairs[count++] =
+                swap ? (rag_pair){ row->key2, row->key } : (rag_pair){ row->key, row->key2 };
+        }
+    }
+    qsort(pairs, count, sizeof *pairs, compare_pairs);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || compare_pairs(&pairs[kept - 1], &pairs[i]) != 0) {
+            pairs[kept++] = pairs[i];
+        }
+    }
+    return kept;
+}
+
+typedef struct expansion_times {
+    timings nodes, incident, edges, all, degrees, whole;
+    size_t edge_count;
+} expansion_times;
 
 /* Degrees of the nodes and of all their neighbours, which those of edges are sums of. */
 static rag_status read_degrees(bench *b, const rag_pair *pairs, size_t n)

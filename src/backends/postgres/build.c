@@ -23,6 +23,7 @@
 struct pg_build {
     pthread_mutex_t mutex;
     struct pg_conn *conn; /* NULL: published */
+    unsigned edge_batches;
 };
 
 enum { LOOK_MS = 100, NAME_BYTES = 1024 };
@@ -82,6 +83,19 @@ rag_status pg_build_run(const rag_call *call, pg_work work, void *user, int *don
     }
     (void)pthread_mutex_unlock(&b->mutex);
     return status;
+}
+
+rag_status pg_build_count_edges(const rag_call *call, struct pg_conn *conn, rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    struct pg_build *b = s->build;
+    if (!b || b->conn != conn || s->graph->layout != &pg_graph_tables)
+        return RAG_OK;
+    const unsigned n = ++b->edge_batches;
+    return n & (n - 1) ? RAG_OK
+                       : pg_command(conn, call->ctx,
+                                    "ANALYZE lightrag_graph_nodes; ANALYZE lightrag_graph_edges",
+                                    PG_RUNNING, "counting the graph", err);
 }
 
 int pg_build_is_on(const rag_call *call)

@@ -25,7 +25,7 @@
 
 #include "net/deadline.h"
 
-enum { NAME_BYTES = 24 };
+enum { NAME_BYTES = 24, LARGE_BYTES = 16384 };
 
 /* What every session is set to. synchronous_commit: a commit is visible and survives the death of
  * any process at once, and is durable at the next flush (transaction.c). ragstore.writer: the
@@ -507,6 +507,16 @@ static rag_status prepare(struct pg_conn *c, const rag_context *ctx, const char 
     return RAG_OK;
 }
 
+/* A prepared statement is planned once, for arrays of ten elements: thousands of them are worth a plan
+ * of their own. */
+static int is_large(const struct pg_params *params)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < params->count; i++)
+        bytes += (size_t)params->lengths[i];
+    return bytes > LARGE_BYTES;
+}
+
 rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
                   const struct pg_params *params, const char *what, PGresult **out, rag_error *err)
 {
@@ -516,13 +526,21 @@ rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
     if (params->too_large)
         return c->host->fail(err, RAG_E_NO_MEMORY,
                              "PostgreSQL, %s: a batch of more than 1 GB, or out of memory", what);
-    if (!find_prepared(c, sql))
+    const int large = is_large(params);
+    if (!large && !find_prepared(c, sql))
         PG_TRY(prepare(c, ctx, sql, what, err));
     char name[NAME_BYTES];
     struct answer answer = { 0 };
-    name_of(find_prepared(c, sql)->number, name);
-    if (!PQsendQueryPrepared(c->pg, name, params->count, params->values, params->lengths, binary,
-                             1))
+    int sent;
+    if (large) {
+        sent = PQsendQueryParams(c->pg, sql, params->count, NULL, params->values, params->lengths,
+                                 binary, 1);
+    } else {
+        name_of(find_prepared(c, sql)->number, name);
+        sent = PQsendQueryPrepared(c->pg, name, params->count, params->values, params->lengths,
+                                   binary, 1);
+    }
+    if (!sent)
         return fail_lost(c, PG_RUNNING, what, err);
     const rag_status status = collect(c, ctx, PG_RUNNING, what, &answer, err);
     if (status == RAG_OK && out)

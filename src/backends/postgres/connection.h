@@ -71,7 +71,7 @@ void pg_disconnect(struct pg_conn *c);
 /* 1 when the server has not hung up. */
 int pg_is_alive(const struct pg_conn *c);
 
-/* Run one prepared statement (prepared when it is new here) and wait for its result, in the binary
+/* Run one statement (prepared when it is new here, unless its parameters are large) and wait for its result, in the binary
  * format: *out (may be NULL) is freed with PQclear(). `sql` lives as long as the connection. At the
  * deadline of the context, or when it is cancelled, the statement is cancelled on the server, which
  * takes up to PG_CANCEL_MS more; after that the connection is given up. `what` is for messages. */

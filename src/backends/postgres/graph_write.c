@@ -143,6 +143,8 @@ static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *use
 {
     const struct putting *p = user;
     PG_TRY(lock(call, conn, err));
+    if (p->edges)
+        PG_TRY(pg_build_count_edges(call, conn, err));
     for (size_t first = 0; first < p->n; first += BATCH_ROWS)
         PG_TRY(put_batch(call, conn, p, first,
                          p->n - first < BATCH_ROWS ? p->n - first : BATCH_ROWS, err));

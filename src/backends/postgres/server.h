@@ -78,6 +78,9 @@ rag_status pg_build_begin(const rag_call *call, int replace, rag_error *err);
 /* *done: `work` ran, inside the build; 0: nothing is being built. */
 rag_status pg_build_run(const rag_call *call, pg_work work, void *user, int *done, rag_error *err);
 int pg_build_is_on(const rag_call *call);
+/* Before each batch of edges: now and then the planner is told how many there are. Nobody else does
+ * in a transaction, and each edge's look for its ends would read all nodes. */
+rag_status pg_build_count_edges(const rag_call *call, struct pg_conn *conn, rag_error *err);
 rag_status pg_publish(const rag_call *call, rag_error *err); /* of rag_backend */
 void pg_build_free(struct pg_server *s);
 
