@@ -15,19 +15,6 @@ enum { WHAT = RAG_GRAPH_VALUES | RAG_GRAPH_DEGREES };
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* Add the value of a row of an answer to *row, when it is asked for. */
-static rag_status with_value(const rag_call *call, enum pg_graph_kind kind, unsigned what,
-                             const PGresult *result, int at, struct pg_text *value, rag_row *row,
-                             rag_error *err)
-{
-    if (!(what & RAG_GRAPH_VALUES))
-        return RAG_OK;
-    PG_TRY(pg_attributes_value(call->host, kind, pg_slice(result, at, PG_GRAPH_EXTRA),
-                               pg_slice(result, at, PG_GRAPH_PROPERTIES), value, err));
-    row->value = (rag_slice){ value->data, value->len };
-    return RAG_OK;
-}
-
 static rag_status append_nodes(const rag_call *call, const struct pg_asked *q,
                                const PGresult *result, rag_error *err)
 {
@@ -39,7 +26,7 @@ static rag_status append_nodes(const rag_call *call, const struct pg_asked *q,
         rag_row row = { .key = q->labels[i], .found = where[i] != 0 };
         if (row.found) {
             row.number = pg_int(result, where[i] - 1, PG_GRAPH_NUMBER);
-            status = with_value(call, PG_NODE, q->what, result, where[i] - 1, &value, &row, err);
+            status = pg_with_value(call, PG_NODE, q->what, result, where[i] - 1, &value, &row, err);
         }
         if (status == RAG_OK)
             status = call->host->row_append(q->out, &row, err);
@@ -106,7 +93,7 @@ static rag_status append_edges(const rag_call *call, const struct pg_asked *q,
                         .found = where[i] != 0,
                         .number = numbers[i] };
         if (row.found)
-            status = with_value(call, PG_EDGE, q->what, edges, where[i] - 1, &value, &row, err);
+            status = pg_with_value(call, PG_EDGE, q->what, edges, where[i] - 1, &value, &row, err);
         if (status == RAG_OK)
             status = call->host->row_append(q->out, &row, err);
     }
@@ -157,7 +144,7 @@ static rag_status append_incident(const rag_call *call, const struct pg_asked *q
         rag_row edge = { .key = q->labels[i],
                          .key2 = pg_slice(result, *row, PG_GRAPH_KEY2),
                          .found = 1 };
-        status = with_value(call, PG_EDGE, q->what, result, *row, value, &edge, err);
+        status = pg_with_value(call, PG_EDGE, q->what, result, *row, value, &edge, err);
         if (status == RAG_OK)
             status = call->host->row_append(q->out, &edge, err);
     }
@@ -216,7 +203,7 @@ static rag_status append_node_page(const rag_call *call, const struct scanning *
         rag_row node = { .key = pg_slice(result, row, PG_GRAPH_KEY),
                          .found = 1,
                          .number = pg_int(result, row, PG_GRAPH_NUMBER) };
-        status = with_value(call, PG_NODE, s->what, result, row, &value, &node, err);
+        status = pg_with_value(call, PG_NODE, s->what, result, row, &value, &node, err);
         if (status == RAG_OK)
             status = call->host->row_append(s->out, &node, err);
     }
@@ -285,7 +272,7 @@ static rag_status append_edge_page(const rag_call *call, const struct scanning *
                          .found = 1 };
         if (!edge.key.data || !edge.key2.data)
             continue; /* AGE does not see to it that ends exist */
-        status = with_value(call, PG_EDGE, s->what, result, row, &value, &edge, err);
+        status = pg_with_value(call, PG_EDGE, s->what, result, row, &value, &edge, err);
         if (status == RAG_OK)
             status = call->host->row_append(s->out, &edge, err);
     }
@@ -403,4 +390,6 @@ const rag_graph_table pg_graph = {
     .scan_edges = graph_scan_edges,
     .count = graph_count,
     .drop = pg_graph_drop,
+    .popular = pg_graph_popular,
+    .view = pg_graph_view,
 };

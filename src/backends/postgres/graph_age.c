@@ -67,6 +67,10 @@ static const struct pg_graph_word words[] = {
       " AND $1::text IS NOT NULL AND $3::text IS NOT NULL ORDER BY e.id LIMIT $4::int8) e"
       " LEFT JOIN {base} s ON s.id {eq} e.start_id LEFT JOIN {base} d ON d.id {eq} e.end_id"
       " ORDER BY e.id" },
+    { "kept", "WITH k AS MATERIALIZED (SELECT n.id, u.place {node})" },
+    { "both", "least(a.place, b.place), greatest(a.place, b.place)" },
+    { "among", "FROM k a JOIN {edges} e ON e.start_id {eq} a.id JOIN k b ON b.id {eq} e.end_id"
+               " ORDER BY {both}, e.id" },
     { "next_node", "ag_catalog._graphid(ag_catalog._label_id('{graph}', 'base')::integer,"
                    " nextval('\"{graph}\".base_id_seq'))" },
     { "next_edge", "ag_catalog._graphid(ag_catalog._label_id('{graph}', 'DIRECTED')::integer,"
@@ -160,6 +164,27 @@ const struct pg_graph_layout pg_graph_age = {
         [PG_SCAN_DEGREES_VALUES] = "SELECT s.key, {degree s}, {value s} {scan_nodes}",
         [PG_SCAN_EDGES] = "SELECT {label s}, 0::int8, {none}, {scan_edges}",
         [PG_SCAN_EDGES_VALUES] = "SELECT {label s}, 0::int8, {value e}, {scan_edges}",
+        [PG_POPULAR] =
+            "WITH d AS MATERIALIZED (SELECT x.id, count(*) AS degree FROM (SELECT e.start_id AS id"
+            " FROM {edges} e UNION ALL SELECT e.end_id FROM {edges} e) x GROUP BY x.id), {cut}"
+            " SELECT s.key, s.degree FROM (SELECT {label n} AS key, d.degree FROM d"
+            " JOIN {base} n ON n.id {eq} d.id WHERE {enough}"
+            " UNION ALL SELECT {label n}, 0::int8 FROM {base} n WHERE $1::text IS NOT NULL"
+            " AND NOT EXISTS (SELECT FROM cut) AND NOT EXISTS (SELECT FROM d WHERE d.id {eq} n.id)) s"
+            " ORDER BY s.degree DESC, s.key LIMIT $2::int8",
+        [PG_NEXT_LEVEL] =
+            "WITH c AS MATERIALIZED (SELECT e.end_id AS id {node} JOIN {edges} e"
+            " ON e.start_id {eq} n.id UNION SELECT e.start_id {node} JOIN {edges} e"
+            " ON e.end_id {eq} n.id EXCEPT SELECT n.id FROM {seen} CROSS JOIN LATERAL {vertex u.id} n)"
+            " SELECT {label n}, {degree n} FROM c JOIN {base} n ON n.id {eq} c.id"
+            " ORDER BY 2 DESC, 1 LIMIT $6::int8",
+        [PG_BEYOND] =
+            "{kept} SELECT 1 FROM k JOIN {edges} e ON e.start_id {eq} k.id"
+            " WHERE NOT EXISTS (SELECT FROM k o WHERE o.id {eq} e.end_id)"
+            " UNION ALL SELECT 1 FROM k JOIN {edges} e ON e.end_id {eq} k.id"
+            " WHERE NOT EXISTS (SELECT FROM k o WHERE o.id {eq} e.start_id) LIMIT 1",
+        [PG_BETWEEN] = "{kept} SELECT DISTINCT ON ({both}) a.place, b.place, {none} {among}",
+        [PG_BETWEEN_VALUES] = "{kept} SELECT DISTINCT ON ({both}) a.place, b.place, {value e} {among}",
         [PG_COUNT_GRAPH] =
             "SELECT (SELECT count(*) FROM {base}), (SELECT count(*) FROM {edges}),"
             " pg_table_size('{base}'), pg_table_size('{edges}'), g.nodes, g.edges"

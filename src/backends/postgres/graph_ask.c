@@ -32,7 +32,7 @@ void pg_labels_add(struct pg_labels *l, rag_slice label)
     pg_array_add(&l->bytes, label);
 }
 
-static void labels_free(struct pg_labels *l)
+void pg_labels_free(struct pg_labels *l)
 {
     pg_array_free(&l->texts);
     pg_array_free(&l->bytes);
@@ -51,8 +51,8 @@ void pg_ends_of(const struct pg_asked *q, const rag_host *host, struct pg_ends *
 
 void pg_ends_free(struct pg_ends *e)
 {
-    labels_free(&e->sources);
-    labels_free(&e->targets);
+    pg_labels_free(&e->sources);
+    pg_labels_free(&e->targets);
 }
 
 void pg_graph_begin(struct pg_params *params, const rag_call *call)
@@ -97,5 +97,17 @@ rag_status pg_places(const rag_host *host, const PGresult *result, size_t n, int
     memset(*where, 0, n * sizeof **where);
     for (int row = 0; row < PQntuples(result); row++)
         (*where)[pg_int(result, row, PG_GRAPH_KEY) - 1] = row + 1;
+    return RAG_OK;
+}
+
+rag_status pg_with_value(const rag_call *call, enum pg_graph_kind kind, unsigned what,
+                         const PGresult *result, int at, struct pg_text *value, rag_row *row,
+                         rag_error *err)
+{
+    if (!(what & RAG_GRAPH_VALUES))
+        return RAG_OK;
+    PG_TRY(pg_attributes_value(call->host, kind, pg_slice(result, at, PG_GRAPH_EXTRA),
+                               pg_slice(result, at, PG_GRAPH_PROPERTIES), value, err));
+    row->value = (rag_slice){ value->data, value->len };
     return RAG_OK;
 }

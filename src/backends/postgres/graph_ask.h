@@ -28,6 +28,7 @@ int pg_is_id(rag_slice label);
 
 void pg_labels_begin(struct pg_labels *l, const rag_host *host);
 void pg_labels_add(struct pg_labels *l, rag_slice label);
+void pg_labels_free(struct pg_labels *l);
 
 /* The ends of what is asked about; freed in any case. */
 void pg_ends_of(const struct pg_asked *q, const rag_host *host, struct pg_ends *e);
@@ -49,5 +50,10 @@ rag_status pg_ask(const rag_call *call, struct pg_conn *conn, const struct pg_as
 /* where[i]: the row of the answer for the i-th of n, plus 1; freed by the caller. */
 rag_status pg_places(const rag_host *host, const PGresult *result, size_t n, int **where,
                      rag_error *err);
+
+/* Add the value of a row of an answer to *row, when it is asked for. */
+rag_status pg_with_value(const rag_call *call, enum pg_graph_kind kind, unsigned what,
+                         const PGresult *result, int at, struct pg_text *value, rag_row *row,
+                         rag_error *err);
 
 #endif

@@ -46,6 +46,9 @@ static const struct pg_graph_word words[] = {
       "{second}, e.src_id, e.tgt_id FROM {edges} e WHERE {of e}"
       " AND (e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\") > ($2::text, $3::text)"
       " ORDER BY e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\" LIMIT $4::int8" },
+    { "label", "coalesce(@1.ragstore_label, convert_to(@1.id, 'UTF8'))" },
+    { "kept", "WITH k AS MATERIALIZED (SELECT u.id, u.place FROM {ids})" },
+    { "between", "FROM k a JOIN {edges} e ON {of e} AND e.src_id = a.id JOIN k b ON b.id = e.tgt_id" },
     { "counter", "coalesce(sum(c.@1) FILTER (WHERE c.kind = @2), 0)::int8" },
     { NULL, NULL },
 };
@@ -110,6 +113,27 @@ const struct pg_graph_layout pg_graph_tables = {
         [PG_SCAN_DEGREES_VALUES] = "SELECT s.key, {degree s.id}, {value s} {scan_nodes}",
         [PG_SCAN_EDGES] = "SELECT {first}, 0::int8, {none}, {scan_edges}",
         [PG_SCAN_EDGES_VALUES] = "SELECT {first}, 0::int8, {value e}, {scan_edges}",
+        [PG_POPULAR] =
+            "WITH d AS MATERIALIZED (SELECT x.id, count(*) AS degree FROM (SELECT e.src_id AS id"
+            " FROM {edges} e WHERE {of e} UNION ALL SELECT e.tgt_id FROM {edges} e WHERE {of e}) x"
+            " GROUP BY x.id), {cut} SELECT s.key, s.degree FROM (SELECT {label n} AS key, d.degree"
+            " FROM d JOIN {nodes} n ON {of n} AND n.id = d.id WHERE {enough}"
+            " UNION ALL SELECT {label n}, 0::int8 FROM {nodes} n WHERE {of n}"
+            " AND NOT EXISTS (SELECT FROM cut) AND NOT EXISTS (SELECT FROM d WHERE d.id = n.id)) s"
+            " ORDER BY s.degree DESC, s.key LIMIT $2::int8",
+        [PG_NEXT_LEVEL] =
+            "WITH c AS MATERIALIZED (SELECT e.tgt_id AS id FROM {ids} JOIN {edges} e ON {of e}"
+            " AND e.src_id = u.id UNION SELECT e.src_id FROM {ids} JOIN {edges} e ON {of e}"
+            " AND e.tgt_id = u.id EXCEPT SELECT u.id FROM {seen})"
+            " SELECT {label n}, {degree c.id} FROM c JOIN {nodes} n ON {of n} AND n.id = c.id"
+            " ORDER BY 2 DESC, 1 LIMIT $6::int8",
+        [PG_BEYOND] =
+            "{kept} SELECT 1 FROM k JOIN {edges} e ON {of e} AND e.src_id = k.id"
+            " WHERE NOT EXISTS (SELECT FROM k o WHERE o.id = e.tgt_id)"
+            " UNION ALL SELECT 1 FROM k JOIN {edges} e ON {of e} AND e.tgt_id = k.id"
+            " WHERE NOT EXISTS (SELECT FROM k o WHERE o.id = e.src_id) LIMIT 1",
+        [PG_BETWEEN] = "{kept} SELECT a.place, b.place, {none} {between}",
+        [PG_BETWEEN_VALUES] = "{kept} SELECT a.place, b.place, {value e} {between}",
         [PG_COUNT_GRAPH] =
             "SELECT {counter rows 'graph_nodes'}, {counter rows 'graph_edges'},"
             " {counter bytes 'graph_nodes'}, {counter bytes 'graph_edges'},"
