@@ -427,13 +427,13 @@ static void five_workers_of_two_handles_lose_nothing(void **state)
 
 enum { DIMENSION = 32, ROWS = 3000, TOP = 20 };
 
-static int has_pgvector(void)
+static int has_extensions(void)
 {
     PGconn *pg = session();
     const long count =
-        run_sql(pg, "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'");
+        run_sql(pg, "SELECT count(*) FROM pg_available_extensions WHERE name IN ('vector', 'age')");
     PQfinish(pg);
-    return count > 0;
+    return count == 2;
 }
 
 static void define(rag_store *store, unsigned dimension)
@@ -574,6 +574,65 @@ static void a_large_part_of_a_table_is_searched_by_index(void **state)
     PQfinish(pg);
 }
 
+/* ---- the graph in AGE ------------------------------------------------------------------------------- */
+
+#define GRAPH(workspace) workspace "_chunk_entity_relation"
+
+static rag_status put_node(rag_store *store, const char *label, const char *value, rag_error *err)
+{
+    const rag_node node = { rag_text(label), rag_text(value) };
+    return rag_graph_put_nodes(store, NULL, &node, 1, RAG_PUT_MERGE, NULL, err);
+}
+
+/* What LightRAG's writers hold: its advisory lock of the graph, or a row of the table. */
+static void writers_of_lightrag_are_waited_for(void **state)
+{
+    (void)state;
+    static const char *const held[] = {
+        "BEGIN; SELECT pg_advisory_xact_lock_shared(hashtextextended('" GRAPH("locks") "', 0))",
+        "BEGIN; UPDATE " GRAPH("locks") ".base SET properties = properties",
+    };
+    static const char *const news[] = { "b", "c" }; /* which no row of theirs is */
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store =
+        open_with("&workspace=locks&graph=age&lock_timeout_ms=100&connection_retries=1");
+    PGconn *other = session();
+    const rag_slice keys[] = { rag_text("a") };
+    ok(put_node(store, "a", "{}", &err), &err);
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
+        rag_result *rows = NULL;
+        (void)run_sql(other, held[i]);
+        assert_int_equal(put_node(store, news[i], "{}", &err), RAG_E_TIMEOUT);
+        ok(rag_graph_get_nodes(store, NULL, keys, 1, 0, &rows, &err), &err); /* readers go on */
+        assert_int_equal(rag_result_row(rows, 0)->found, 1);
+        rag_result_free(rows);
+        (void)run_sql(other, "COMMIT");
+        ok(put_node(store, news[i], "{}", &err), &err);
+    }
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+static void layouts_of_what_others_deleted_go(void **state)
+{
+    (void)state;
+    static const char count[] = "SELECT count(*) FROM " GRAPH("tidy") ".ragstore_extra";
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store = open_with("&workspace=tidy&graph=age");
+    PGconn *other = session();
+    ok(put_node(store, "stays", "{\"n\": 1.50}", &err), &err);
+    ok(put_node(store, "goes", "{\"n\": 1.50}", &err), &err);
+    (void)run_sql(
+        other, "DELETE FROM " GRAPH(
+                   "tidy") ".base WHERE "
+                           "ag_catalog.agtype_object_field_text(properties, 'entity_id') = 'goes'");
+    assert_int_equal(run_sql(other, count), 2);
+    ok(rag_store_optimize(store, NULL, &err), &err);
+    assert_int_equal(run_sql(other, count), 1);
+    PQfinish(other);
+    rag_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,11 +652,16 @@ int main(void)
         cmocka_unit_test(an_index_gives_the_rows_of_the_workspace),
         cmocka_unit_test(a_large_part_of_a_table_is_searched_by_index),
     };
+    const struct CMUnitTest of_age[] = {
+        cmocka_unit_test(writers_of_lightrag_are_waited_for),
+        cmocka_unit_test(layouts_of_what_others_deleted_go),
+    };
     if (!postgres_url("faults", server, sizeof server))
         return 1;
     const int failed = cmocka_run_group_tests(tests, drop_database, NULL);
-    if (has_pgvector())
-        return failed + cmocka_run_group_tests(of_vectors, NULL, NULL);
-    print_message("not run: the cases of vectors; this server has no pgvector\n");
+    if (has_extensions())
+        return failed + cmocka_run_group_tests(of_vectors, NULL, NULL) +
+               cmocka_run_group_tests(of_age, NULL, NULL);
+    print_message("not run: the cases of vectors and AGE; this server has no extensions\n");
     return failed;
 }

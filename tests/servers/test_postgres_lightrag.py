@@ -186,18 +186,18 @@ def test_we_see_lightrags_graph_in_age(lightrag17, ours17, database17):
                       "edges": [["Hare", "Alice", EDGE]]})
     assert ours17("get", "graph_nodes", "Alice", "Hare", "no") == [NODE, {"entity_id": "Hare", "zeal": 2}, None]
     assert ours17("get", "graph_edges", "Hare|Alice", "Alice|Hare", "Alice|Alice") == [EDGE, EDGE, None]
-    ours17("put", "graph_nodes", "Alice", {"mood": "curious", "z": [1.50, 1][1]})    # merges
+    ours17("put", "graph_nodes", "Alice", '{"mood":"curious","z":1.50}')    # merges; 1.50 is in a layout
     ours17("put", "graph_edges", "Alice|Hare", {"more": "tea"})
-    assert ours17("get", "graph_nodes", "Alice") == [{**NODE, "mood": "curious", "z": 1}]
+    assert ours17("get", "graph_nodes", "Alice") == [{**NODE, "mood": "curious", "z": 1.5}]
     assert ours17("get", "graph_edges", "Hare|Alice") == [{**EDGE, "more": "tea"}]
     assert database17.sql('SELECT count(*) FROM w_chunk_entity_relation."DIRECTED"') == "1"
-    seen = lightrag17(graph={"age": True, "nodes": {"Alice": {"entity_id": "Alice", "mood": "calm"}}, "keys": ["Alice"],
+    seen = lightrag17(graph={"age": True, "nodes": {"Alice": {"entity_id": "Alice", "z": 1}}, "keys": ["Alice"],
                              "edges": [["Alice", "Hare", {"weight": 2.0}]]})["graph"]
-    assert seen["nodes"]["Alice"] == {**NODE, "mood": "calm", "z": 1}
-    assert ours17("get", "graph_nodes", "Alice") == [{**NODE, "mood": "calm", "z": 1}]    # not our layout of before
+    assert seen["nodes"]["Alice"] == {**NODE, "mood": "curious", "z": 1}
+    assert ours17("get", "graph_nodes", "Alice") == [{**NODE, "mood": "curious", "z": 1}]    # not our layout of before
     assert ours17("get", "graph_edges", "Hare|Alice") == [{"weight": 2.0}]
     lightrag17(graph={"age": True, "gone": ["Hare"], "keys": []})
-    assert ours17("get", "graph_nodes", "Hare", "Alice") == [None, {**NODE, "mood": "calm", "z": 1}]
+    assert ours17("get", "graph_nodes", "Hare", "Alice") == [None, {**NODE, "mood": "curious", "z": 1}]
     assert ours17("get", "graph_edges", "Hare|Alice") == [None]
 
 

@@ -65,6 +65,7 @@ struct pg_graph_layout {
     const struct pg_graph_word *words; /* up to one without a name */
     const char *patterns[PG_GRAPH_STATEMENTS];
     const char *lock; /* run at the beginning of every write; NULL: none */
+    const char *tidy; /* run when the store is optimized; NULL: none */
 };
 extern const struct pg_graph_layout pg_graph_tables, pg_graph_age;
 
@@ -73,7 +74,7 @@ struct pg_graph_place {
     const struct pg_graph_layout *layout;
     const char *graph; /* of AGE: its name there */
     const char *sql[PG_GRAPH_STATEMENTS];
-    const char *lock;
+    const char *lock, *tidy;
     struct pg_text strings;
 };
 
@@ -106,6 +107,9 @@ rag_status pg_age_make(const struct pg_making *m, const char *graph);
 /* Rows of rag_store_namespaces() for a graph that no counters are kept of. */
 rag_status pg_graph_namespaces(const rag_call *call, struct pg_conn *conn, rag_result *out,
                                rag_error *err);
+
+/* For the planner, and against what others left behind. */
+rag_status pg_graph_optimize(const rag_call *call, rag_error *err);
 
 /* The graph has nodes. */
 rag_status pg_graph_holds(const rag_call *call, struct pg_conn *conn, int *holds, rag_error *err);

@@ -96,6 +96,10 @@ const struct pg_graph_layout pg_graph_age = {
     .words = words,
     .lock = "SELECT pg_advisory_xact_lock(hashtextextended('{graph}', 0));"
             " LOCK TABLE {base}, {edges} IN SHARE ROW EXCLUSIVE MODE",
+    /* layouts of what LightRAG deleted */
+    .tidy = "DELETE FROM {extra} y WHERE NOT EXISTS (SELECT FROM {base} n WHERE n.id {eq} y.id)"
+            " AND NOT EXISTS (SELECT FROM {edges} e WHERE e.id {eq} y.id);"
+            " ANALYZE {base}; ANALYZE {edges}; ANALYZE {extra}",
     .patterns = {
         [PG_HAS_NODES] = "SELECT u.place, 0::int8, {none} {node}",
         [PG_GET_NODES] = "SELECT u.place, 0::int8, {value n} {node}",

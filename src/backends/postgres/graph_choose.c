@@ -217,7 +217,7 @@ rag_status pg_graph_choose(struct pg_server *s, struct pg_conn *conn, const rag_
 {
     rag_error local = RAG_ERROR_INIT;
     struct choosing c = { .s = s, .making = { s->host, conn, ctx, err } };
-    const struct pg_graph_layout *layout = NULL;
+    const struct pg_graph_layout *layout = &pg_graph_tables;
     const char *option = s->graph_option ? s->graph_option : "auto";
     c.wants_age = strcasecmp(option, pg_graph_age.name) == 0;
     c.wants_tables = strcasecmp(option, pg_graph_tables.name) == 0;

@@ -140,17 +140,19 @@ void pg_graph_place_free(const rag_host *host, struct pg_graph_place *place)
 rag_status pg_graph_place_new(const rag_host *host, const struct pg_graph_layout *layout,
                               const char *graph, struct pg_graph_place **out, rag_error *err)
 {
+    enum { LOCK = PG_GRAPH_STATEMENTS, TIDY, NAME, TEXTS };
     struct pg_graph_place *place = host->alloc(sizeof *place);
-    size_t starts[PG_GRAPH_STATEMENTS + 2];
+    size_t starts[TEXTS];
     if (!place)
         return pg_no_memory(host, err);
     memset(place, 0, sizeof *place);
     place->layout = layout;
     place->strings.host = host;
-    for (size_t i = 0; i <= PG_GRAPH_STATEMENTS + 1; i++) {
-        const char *pattern = i < PG_GRAPH_STATEMENTS    ? layout->patterns[i]
-                              : i == PG_GRAPH_STATEMENTS ? layout->lock
-                                                         : graph;
+    for (size_t i = 0; i < TEXTS; i++) {
+        const char *pattern = i < LOCK    ? layout->patterns[i]
+                              : i == LOCK ? layout->lock
+                              : i == TIDY ? layout->tidy
+                                          : graph;
         starts[i] = place->strings.len;
         pg_graph_write_pattern(layout, graph, pattern ? pattern : "", &place->strings);
         pg_text_add(&place->strings, "", 1);
@@ -163,8 +165,9 @@ rag_status pg_graph_place_new(const rag_host *host, const struct pg_graph_layout
     const char *text = place->strings.data; /* it does not move any more */
     for (size_t i = 0; i < PG_GRAPH_STATEMENTS; i++)
         place->sql[i] = text + starts[i];
-    place->lock = layout->lock ? text + starts[PG_GRAPH_STATEMENTS] : NULL;
-    place->graph = text + starts[PG_GRAPH_STATEMENTS + 1];
+    place->lock = layout->lock ? text + starts[LOCK] : NULL;
+    place->tidy = layout->tidy ? text + starts[TIDY] : NULL;
+    place->graph = text + starts[NAME];
     *out = place;
     return RAG_OK;
 }

@@ -143,7 +143,7 @@ static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *use
 {
     const struct putting *p = user;
     PG_TRY(lock(call, conn, err));
-    if (p->edges)
+    if (!p->nodes)
         PG_TRY(pg_build_count_edges(call, conn, err));
     for (size_t first = 0; first < p->n; first += BATCH_ROWS)
         PG_TRY(put_batch(call, conn, p, first,
@@ -216,4 +216,18 @@ static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *us
 rag_status pg_graph_drop(const rag_call *call, rag_error *err)
 {
     return pg_write(call, drop_work, NULL, 1, NULL, err);
+}
+
+static rag_status tidy_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    (void)user;
+    return s->graph->tidy
+               ? pg_command(conn, call->ctx, s->graph->tidy, PG_RUNNING, "tidying the graph", err)
+               : RAG_OK;
+}
+
+rag_status pg_graph_optimize(const rag_call *call, rag_error *err)
+{
+    return pg_read(call, tidy_work, NULL, err);
 }

@@ -509,6 +509,12 @@ static rag_status pg_describe(const rag_call *call, rag_result *out, rag_error *
     return pg_read(call, describe_work, out, err);
 }
 
+static rag_status pg_optimize(const rag_call *call, rag_error *err)
+{
+    PG_TRY(pg_graph_optimize(call, err));
+    return pg_vector_optimize(call, err);
+}
+
 /* ---- the table ------------------------------------------------------------------------------------- */
 
 static const char *const class_names[] = {
@@ -538,7 +544,7 @@ static const rag_backend postgres_backend = {
     .commit = pg_commit,
     .abort = pg_abort,
     .publish = pg_publish,
-    .optimize = pg_vector_optimize,
+    .optimize = pg_optimize,
     .kv = &pg_kv,
     .vector = &pg_vector,
     .graph = &pg_graph,

@@ -63,7 +63,7 @@ rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_
 rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_error *err);
 rag_status pg_vector_count(const rag_call *call, const char *name_space, uint64_t *count,
                            rag_error *err);
-rag_status pg_vector_optimize(const rag_call *call, rag_error *err); /* of rag_backend */
+rag_status pg_vector_optimize(const rag_call *call, rag_error *err);
 rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char *name,
                          uint64_t *rows, rag_error *err);
 
