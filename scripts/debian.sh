@@ -4,7 +4,14 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 as_root()
 {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -- "$@"
+    else
+        echo "${0##*/}: this needs root, or sudo" >&2
+        return 1
+    fi
 }
 
 # prints the base address of the Debian mirror in apt's configuration

@@ -13,29 +13,39 @@ from conftest import BUILD, run_script
 
 @pytest.mark.parametrize("graph", ["age", "tables"])
 def test_no_value_is_inlined(postgres17, database17, graph):
-    tokens = [secrets.token_hex(8) for _ in range(50)]
+    tokens = [secrets.token_hex(8) for _ in range(80)]
     for setting in ("log_statement = 'all'", "log_parameter_max_length = 0", "log_parameter_max_length_on_error = 0"):
         postgres17.sql(f"ALTER SYSTEM SET {setting}")
     postgres17.sql("SELECT pg_reload_conf()")
     while postgres17.sql("SHOW log_statement") != "all":    # the server reads it when it comes to it
         time.sleep(0.05)
+
+    def call(program, *words, commands=""):
+        return subprocess.run([BUILD / "tests" / program, f"{database17.url}?graph={graph}", *words], text=True,
+                              capture_output=True, timeout=60, check=False, input=commands,
+                              env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
+
     try:
         left = iter(tokens)
         for namespace, key in (("text_chunks", "{}"), ("other", "{}'\";--"), ("doc_status", "{}"), ("graph_nodes", "$${}"),
-                               ("graph_edges", "{}|x")):
+                               ("graph_edges", "{}|x"), ("vector:entities", "{}'\";--"), ("vector:own'\"$$", "{}")):
             words = []
             for _ in range(5):
                 words += [key.format(next(left)), '{"status":"%s","content":"v"}' % next(left)]
-            for verb, given in (("put", words), ("get", words[::2])):
-                done = subprocess.run([BUILD / "tests" / "rows", f"{database17.url}?graph={graph}", verb, namespace, *given], text=True,
-                                      capture_output=True, timeout=60, check=False,
-                                      env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
+            calls = [("put", words), ("get", words[::2])]
+            if namespace.startswith("vector:"):
+                calls.append(("find", words[:1]))
+            for verb, given in calls:
+                done = call("rows", verb, namespace, *given)
                 assert done.returncode == 0, done.stderr
-                assert verb == "put" or "absent" not in done.stdout
+                assert verb == "put" or ("absent" not in done.stdout and done.stdout)
+        done = call("calls", commands="".join(f"defer {next(left)}\n" for _ in range(5)))    # rows that wait for vectors
+        assert done.stdout.splitlines() == ["ok"] * 6, done
         log = run_script("log", postgres17.folder)
     finally:
         postgres17.sql("ALTER SYSTEM RESET ALL")
         postgres17.sql("SELECT pg_reload_conf()")
     assert "INSERT INTO lightrag_doc_chunks" in log    # it has the statements
     assert ('UPDATE "chunk_entity_relation".base' if graph == "age" else "INSERT INTO lightrag_graph_nodes") in log
+    assert "INSERT INTO lightrag_vdb_entity" in log and "INSERT INTO ragstore_pending" in log
     assert [token for token in tokens if token in log] == []
