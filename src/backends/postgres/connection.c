@@ -33,6 +33,9 @@ enum { NAME_BYTES = 24, LARGE_BYTES = 16384 };
 static const char SESSION[] =
     "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET standard_conforming_strings = on;"
     " SET synchronous_commit = off; SET ragstore.writer = 'on';"
+    /* when the network is gone in the middle of a transaction, the server must not keep its locks for
+     * the two hours that are usual */
+    " SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;"
     /* a server on another system than Linux may not be able to */
     " DO $$ BEGIN SET client_connection_check_interval = '2s';"
     " EXCEPTION WHEN OTHERS THEN NULL; END $$; ";

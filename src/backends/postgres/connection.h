@@ -75,7 +75,7 @@ int pg_is_alive(const struct pg_conn *c);
  * format: *out (may be NULL) is freed with PQclear(). `sql` lives as long as the connection. At the
  * deadline of the context, or when it is cancelled, the statement is cancelled on the server, which
  * takes up to PG_CANCEL_MS more; after that the connection is given up. `what` is for messages. */
-enum { PG_CANCEL_MS = 2000 };
+enum { PG_CANCEL_MS = 1000 };
 rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
                   const struct pg_params *params, const char *what, PGresult **out, rag_error *err);
 
