@@ -280,11 +280,18 @@ def test_a_flush_after_a_crash_says_what_it_cannot_do(server, database):
 
 
 def test_what_the_store_is_made_of_is_on_disk_when_it_opens(server, database):
-    with settings(server, wal_writer_delay="10s"), Calls(database.url) as calls:
-        assert calls.opened.ok
-        server.crash()
-        server.start()
-        assert calls("put a").ok and calls("defer b").ok
+    before = new_database(server)
+    with settings(server, wal_writer_delay="10s"):
+        with Calls(before.url) as calls:
+            for number in range(20):    # the writer of the log comes once, and not again for 10 s
+                assert calls(f"put {number}").ok
+                time.sleep(0.01)
+        with Calls(database.url, PATIENT + "&graph=tables") as calls:    # to make one in AGE is a commit that waits anyway
+            assert calls.opened.ok
+            server.crash()
+            server.start()
+            assert calls("put a").ok and calls("defer b").ok
+    server.sql(f"DROP DATABASE {before.name}")
 
 
 def test_rows_wait_for_vectors_over_a_crash(server, database):
@@ -475,6 +482,19 @@ def test_a_connection_cut_anywhere(server, database, proxy, chance):
             assert not there["c"], told
         assert heard["flush"].ok, told
     print(f"{CUTS} cuts, {failed} writes in doubt")
+
+
+@pytest.mark.parametrize("way, there", [(0, "absent"), (1, "found")])
+def test_a_commit_that_is_cut_is_unknown(database, proxy, way, there):
+    """Cut after a byte of the COMMIT, which the server never sees whole, and after a byte of its answer."""
+    with Calls(proxy.url(database.url)) as calls:
+        assert calls("begin").ok and calls("put a").ok
+        proxy.left[way] = 1
+        cut = calls("commit")
+        assert (cut.status, cut.outcome, cut.retryable) == (CONNECTION, UNKNOWN, 0)
+        assert calls("get a").found == there
+        proxy.left[way] = 1    # a read is made again
+        assert calls("get a").found == there
 
 
 def test_connections_cut_under_load_lose_nothing(server, database, proxy, chance):
