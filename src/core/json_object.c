@@ -124,9 +124,9 @@ static const char *member_end(const char *p)
 {
     for (int depth = 0;; p++) {
         if (*p == '"') {
-            for (p++; *p != '"'; p++)
-                if (*p == '\\')
-                    p++;
+            p++;
+            while (p += strcspn(p, "\"\\"), *p != '"')
+                p += 2;
         } else if (*p == '{' || *p == '[') {
             depth++;
         } else if (depth && (*p == '}' || *p == ']')) {
