@@ -57,14 +57,14 @@ static const struct pg_graph_word words[] = {
       "FROM ((SELECT convert_to({name n}, 'UTF8') AS key, n.id, n.properties FROM {base} n"
       " WHERE {name n} >= $3::text AND convert_to({name n}, 'UTF8') > $2::bytea"
       " AND ({name n} NOT LIKE 'ragstore:%' OR NOT EXISTS (SELECT FROM {extra} y"
-      " WHERE y.id {eq} n.id AND y.label IS NOT NULL)) ORDER BY {name n} LIMIT $4::int8)"
+      " WHERE y.id {eq} n.id AND y.label IS NOT NULL)) ORDER BY {name n} LIMIT {page})"
       " UNION ALL (SELECT y.label, n.id, n.properties FROM {extra} y JOIN {base} n"
       " ON n.id {eq} y.id WHERE y.label > $2::bytea AND $1::text IS NOT NULL"
-      " ORDER BY y.label LIMIT $4::int8)) s ORDER BY s.key LIMIT $4::int8" },
+      " ORDER BY y.label LIMIT {page})) s ORDER BY s.key LIMIT {page}" },
     { "scan_edges",
       "{label d}, ag_catalog.graphid_out(e.id)::text, ''::text FROM (SELECT * FROM {edges} e"
       " WHERE e.id OPERATOR(ag_catalog.>) coalesce(nullif($2::text, ''), '0')::ag_catalog.graphid"
-      " AND $1::text IS NOT NULL AND $3::text IS NOT NULL ORDER BY e.id LIMIT $4::int8) e"
+      " AND $1::text IS NOT NULL AND $3::text IS NOT NULL ORDER BY e.id LIMIT {page}) e"
       " LEFT JOIN {base} s ON s.id {eq} e.start_id LEFT JOIN {base} d ON d.id {eq} e.end_id"
       " ORDER BY e.id" },
     { "kept", "WITH k AS MATERIALIZED (SELECT n.id, u.place {node})" },

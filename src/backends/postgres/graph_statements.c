@@ -23,6 +23,8 @@ static const struct pg_graph_word common_words[] = {
                " FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[]) WITH ORDINALITY"
                " AS x(st, sl, dt, dl, place) WHERE $1::text IS NOT NULL)" },
     { "none", "NULL::text, NULL::text" },
+    /* the planner is not to know: it would sort the whole table for each page */
+    { "page", "(SELECT $4::int8)" },
     /* of d(id, degree): the least degree among the $2 highest; none when there are fewer */
     { "cut", "cut AS (SELECT d.degree FROM d ORDER BY d.degree DESC OFFSET $2::int8 - 1 LIMIT 1)" },
     { "enough", "d.degree >= coalesce((SELECT cut.degree FROM cut), 0)" },

@@ -36,16 +36,16 @@ static const struct pg_graph_word words[] = {
       "FROM ((SELECT convert_to(n.id, 'UTF8') AS key, n.id, n.ragstore_extra, n.properties"
       " FROM {nodes} n WHERE {of n} AND n.ragstore_label IS NULL"
       " AND n.id COLLATE \"C\" >= $3::text AND convert_to(n.id, 'UTF8') > $2::bytea"
-      " ORDER BY n.id COLLATE \"C\" LIMIT $4::int8) UNION ALL"
+      " ORDER BY n.id COLLATE \"C\" LIMIT {page}) UNION ALL"
       " (SELECT n.ragstore_label, n.id, n.ragstore_extra, n.properties FROM {nodes} n"
       " WHERE {of n} AND n.ragstore_label > $2::bytea"
-      " ORDER BY n.ragstore_label LIMIT $4::int8)) s ORDER BY key LIMIT $4::int8" },
+      " ORDER BY n.ragstore_label LIMIT {page})) s ORDER BY key LIMIT {page}" },
     { "first", "CASE WHEN e.ragstore_flipped THEN {target e} ELSE {source e} END" },
     { "second", "CASE WHEN e.ragstore_flipped THEN {source e} ELSE {target e} END" },
     { "scan_edges",
       "{second}, e.src_id, e.tgt_id FROM {edges} e WHERE {of e}"
       " AND (e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\") > ($2::text, $3::text)"
-      " ORDER BY e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\" LIMIT $4::int8" },
+      " ORDER BY e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\" LIMIT {page}" },
     { "label", "coalesce(@1.ragstore_label, convert_to(@1.id, 'UTF8'))" },
     { "kept", "WITH k AS MATERIALIZED (SELECT u.id, u.place FROM {ids})" },
     { "between", "FROM k a JOIN {edges} e ON {of e} AND e.src_id = a.id JOIN k b ON b.id = e.tgt_id" },
