@@ -262,6 +262,10 @@ static void the_turn_and_the_pool_have_their_limits(void **state)
     assert_string_equal(err.native_state, "55P03");
     assert_int_equal(rag_kv_get_many(one, NULL, "n", keys, 1, &rows, &err), RAG_E_TIMEOUT);
     assert_non_null(strstr(err.message, "all 1 are in use")); /* the transaction has the only one */
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ctx.deadline_ns = rag_deadline_in_ms(20);
+    assert_int_equal(rag_kv_get_many(one, &ctx, "n", keys, 1, &rows, &err), RAG_E_TIMEOUT);
+    assert_null(strstr(err.message, "in use")); /* the caller's own */
     rag_txn_abort(txn);
     ok(put(two, NULL, "k", &err), &err);
     assert_int_equal(has(one, NULL, "k"), 1);
@@ -421,6 +425,163 @@ static void five_workers_of_two_handles_lose_nothing(void **state)
     rag_result_free(rows);
     rag_store_close(stores[0]);
     rag_store_close(stores[1]);
+}
+
+/* ---- others that do not take turns ------------------------------------------------------------------ */
+
+/* Two rows in one call, on a thread of its own. */
+struct putting {
+    rag_store *store;
+    const rag_context *ctx;
+    const char *keys[2];
+    rag_status status;
+    rag_error err;
+};
+
+static void *put_two(void *argument)
+{
+    struct putting *p = argument;
+    const size_t n = p->keys[1] ? 2 : 1;
+    rag_kv_item items[2] = { { .key = rag_text(p->keys[0]), .value = rag_text("{\"v\":2}") } };
+    if (n == 2)
+        items[1] = (rag_kv_item){ .key = rag_text(p->keys[1]), .value = rag_text("{\"v\":2}") };
+    p->status = rag_kv_put_many(p->store, p->ctx, "n", items, n, NULL, &p->err);
+    return NULL;
+}
+
+static void send_update(PGconn *pg, const char *key)
+{
+    char sql[200];
+    (void)snprintf(sql, sizeof sql,
+                   "UPDATE ragstore_rows SET updated = updated WHERE workspace = 'deadlock'"
+                   " AND key = '%s'",
+                   key);
+    assert_int_equal(PQsendQuery(pg, sql), 1);
+}
+
+static void finish_update(PGconn *pg)
+{
+    for (PGresult *result; (result = PQgetResult(pg)); PQclear(result))
+        assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+}
+
+/* Another session has y and comes for x; the thread has x and comes for y. Ours is the one that the
+ * server gives up: it looks for deadlocks, the other one does not. */
+static void deadlock(PGconn *other, struct putting *p, pthread_t *thread)
+{
+    (void)run_sql(other, "SET deadlock_timeout = '1h'; BEGIN");
+    send_update(other, "y");
+    finish_update(other);
+    PGconn *watch = session();
+    assert_int_equal(pthread_create(thread, NULL, put_two, p), 0);
+    while (!run_sql(watch, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                           " AND application_name = 'ragstore'"))
+        (void)usleep(2000);
+    PQfinish(watch);
+    send_update(other, "x");
+}
+
+static void a_deadlock_is_tried_again_or_said(void **state)
+{
+    (void)state;
+    rag_store *store = open_with("&workspace=deadlock&server_options=deadlock_timeout%3D1000");
+    PGconn *other = session();
+    rag_error err = RAG_ERROR_INIT;
+    pthread_t thread;
+    ok(put(store, NULL, "x", &err), &err);
+    ok(put(store, NULL, "y", &err), &err);
+    struct putting batch = { .store = store, .keys = { "x", "y" } };
+    deadlock(other, &batch, &thread);
+    finish_update(other); /* ours was given up */
+    (void)run_sql(other, "COMMIT");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    ok(batch.status, &batch.err); /* and made again */
+
+    rag_txn *txn = NULL;
+    rag_context ctx = RAG_CONTEXT_INIT;
+    ok(rag_txn_begin(store, NULL, &txn, &err), &err);
+    ctx.txn = txn;
+    ok(put(store, &ctx, "x", &err), &err);
+    struct putting step = { .store = store, .ctx = &ctx, .keys = { "y" } };
+    deadlock(other, &step, &thread);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(step.status, RAG_E_TRANSACTION);
+    assert_string_equal(step.err.native_state, "40P01");
+    assert_int_equal(step.err.retryable, 1);
+    assert_int_equal(step.err.outcome, RAG_OUTCOME_NOT_APPLIED);
+    rag_txn_abort(txn);
+    finish_update(other);
+    (void)run_sql(other, "COMMIT");
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+/* A statement that the server refuses once: a write of its own is made again, a step of a transaction
+ * says that it can be. */
+static void a_serialization_failure_is_tried_again_or_said(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_txn *txn = NULL;
+    rag_context ctx = RAG_CONTEXT_INIT;
+    rag_store *store = open_with("&workspace=serial");
+    PGconn *other = session();
+    (void)run_sql(other,
+                  "CREATE SEQUENCE refused; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE"
+                  " plpgsql AS 'BEGIN IF nextval(''refused'') % 2 = 1 THEN RAISE EXCEPTION"
+                  " ''not now'' USING ERRCODE = ''40001''; END IF; RETURN NEW; END';"
+                  " CREATE TRIGGER refuse BEFORE INSERT ON ragstore_rows FOR EACH ROW"
+                  " WHEN (NEW.workspace = 'serial') EXECUTE FUNCTION refuse()");
+    ok(put(store, NULL, "a", &err), &err);
+    assert_int_equal(run_sql(other, "SELECT last_value FROM refused"), 2);
+    ok(rag_txn_begin(store, NULL, &txn, &err), &err);
+    ctx.txn = txn;
+    assert_int_equal(put(store, &ctx, "b", &err), RAG_E_TRANSACTION);
+    assert_string_equal(err.native_state, "40001");
+    assert_int_equal(err.retryable, 1);
+    ok(put(store, &ctx, "b", &err), &err); /* the slot undid itself alone */
+    ok(rag_txn_commit(txn, NULL, NULL, &err), &err);
+    assert_int_equal(has(store, NULL, "a") + has(store, NULL, "b"), 2);
+    (void)run_sql(other, "DROP FUNCTION refuse CASCADE");
+    PQfinish(other);
+    rag_store_close(store);
+}
+
+static void *merge(void *argument)
+{
+    const struct worker *w = argument;
+    rag_error err = RAG_ERROR_INIT;
+    for (int i = 0; i < UPSERTS / 2; i++) {
+        char value[60];
+        (void)snprintf(value, sizeof value, "{\"w%d_%d\":%d}", w->number, i, i);
+        const rag_node node = { rag_text("hub"), rag_text(value) };
+        ok(rag_graph_put_nodes(w->store, NULL, &node, 1, RAG_PUT_MERGE, NULL, &err), &err);
+    }
+    return NULL;
+}
+
+/* A snapshot from before the turn came would see too little: the level is ours, not the server's. */
+static void the_level_of_isolation_is_ours(void **state)
+{
+    (void)state;
+    rag_error err = RAG_ERROR_INIT;
+    rag_store *store =
+        open_with("&workspace=level&connection_retries=1&graph=tables"
+                  "&server_options=default_transaction_isolation%3Drepeatable%20read");
+    struct worker workers[2] = { { store, 0 }, { store, 1 } };
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, merge, &workers[0]), 0);
+    (void)merge(&workers[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    const rag_slice hub[] = { rag_text("hub") };
+    rag_result *rows = NULL;
+    ok(rag_graph_get_nodes(store, NULL, hub, 1, RAG_GRAPH_VALUES, &rows, &err), &err);
+    size_t members = 0;
+    for (const char *p = rag_result_row(rows, 0)->value.data; *p; p++)
+        members += *p == ':';
+    assert_int_equal(members, UPSERTS);
+    rag_result_free(rows);
+    rag_store_close(store);
 }
 
 /* ---- vectors ---------------------------------------------------------------------------------------- */
@@ -760,6 +921,9 @@ int main(void)
         cmocka_unit_test(a_build_that_is_not_published_leaves_the_old),
         cmocka_unit_test(a_build_without_its_connection_is_nothing),
         cmocka_unit_test(threads_build_one_store),
+        cmocka_unit_test(a_deadlock_is_tried_again_or_said),
+        cmocka_unit_test(a_serialization_failure_is_tried_again_or_said),
+        cmocka_unit_test(the_level_of_isolation_is_ours),
     };
     const struct CMUnitTest of_vectors[] = {
         cmocka_unit_test(pending_rows_follow_the_session_of_their_owner),
