@@ -171,14 +171,15 @@ static int is_worn(const struct net_pool *pool, const struct link *link, int64_t
            past(link->born_ns, pool->options.max_lifetime_ms, now_ns);
 }
 
-/* Take those idle links off the stack that are too old: the caller closes them. */
+/* Take those idle links off the stack that are too old: the caller retires them. */
 static struct link *take_expired(struct net_pool *pool, int64_t now_ns)
 {
     struct link *expired = NULL, **at = &pool->idle;
+    size_t taken = 0;
     while (*at) {
         struct link *link = *at;
         const int too_long = past(link->idle_since_ns, pool->options.max_idle_ms, now_ns) &&
-                             pool->figures.open > pool->options.min;
+                             pool->figures.open - taken > pool->options.min;
         if (!too_long && !is_worn(pool, link, now_ns)) {
             at = &link->next;
             continue;
@@ -186,11 +187,27 @@ static struct link *take_expired(struct net_pool *pool, int64_t now_ns)
         *at = link->next;
         link->next = expired;
         expired = link;
+        taken++;
         pool->figures.idle--;
         pool->figures.closed++;
-        return_permit(pool);
     }
     return expired;
+}
+
+/* Without the mutex: close, and only then give the permits back. So the server never sees more than
+ * `max`. */
+static void retire(struct net_pool *pool, struct link *links)
+{
+    size_t permits = 0;
+    for (const struct link *link = links; link; link = link->next)
+        permits++;
+    if (!permits)
+        return;
+    close_links(pool, links);
+    (void)pthread_mutex_lock(&pool->mutex);
+    while (permits--)
+        return_permit(pool);
+    (void)pthread_mutex_unlock(&pool->mutex);
 }
 
 /* ---- acquiring ------------------------------------------------------------------------------------ */
@@ -339,9 +356,11 @@ rag_status net_pool_acquire(struct net_pool *pool, const rag_context *ctx, void 
     struct link *link = NULL;
     (void)pthread_mutex_lock(&pool->mutex);
     struct link *expired = take_expired(pool, net_now_ns());
+    (void)pthread_mutex_unlock(&pool->mutex);
+    retire(pool, expired); /* before waiting: what is waited for may be their permits */
+    (void)pthread_mutex_lock(&pool->mutex);
     rag_status status = take_turn(pool, ctx, &link);
     (void)pthread_mutex_unlock(&pool->mutex);
-    close_links(pool, expired);
     if (status != RAG_OK)
         return fail_waiting(pool, ctx, status, err);
     int made = 0;
@@ -402,13 +421,8 @@ void net_pool_release(struct net_pool *pool, void *connection, int usable)
     }
     struct link *expired = take_expired(pool, now);
     (void)pthread_mutex_unlock(&pool->mutex);
-    close_links(pool, expired);
-    if (!gone)
-        return;
-    close_links(pool, gone); /* before its permit is free: the server never sees more than `max` */
-    (void)pthread_mutex_lock(&pool->mutex);
-    return_permit(pool);
-    (void)pthread_mutex_unlock(&pool->mutex);
+    retire(pool, expired);
+    retire(pool, gone);
 }
 
 void net_pool_clear(struct net_pool *pool)
@@ -416,13 +430,11 @@ void net_pool_clear(struct net_pool *pool)
     (void)pthread_mutex_lock(&pool->mutex);
     struct link *links = pool->idle;
     pool->idle = NULL;
-    for (const struct link *link = links; link; link = link->next) {
+    for (const struct link *link = links; link; link = link->next)
         pool->figures.closed++;
-        return_permit(pool);
-    }
     pool->figures.idle = 0;
     (void)pthread_mutex_unlock(&pool->mutex);
-    close_links(pool, links);
+    retire(pool, links);
 }
 
 void net_pool_figures(struct net_pool *pool, struct net_pool_figures *out)

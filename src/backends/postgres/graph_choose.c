@@ -181,7 +181,8 @@ static rag_status decide_for_good(struct choosing *c, const struct pg_graph_layo
 {
     const struct pg_params none = { 0 };
     const struct pg_making *m = &c->making;
-    PG_TRY(pg_command(m->conn, m->ctx, "BEGIN", PG_RUNNING, "choosing where the graph is", m->err));
+    PG_TRY(pg_command(m->conn, m->ctx, "BEGIN; SET LOCAL synchronous_commit = on", PG_RUNNING,
+                      "choosing where the graph is", m->err));
     rag_status status = pg_run(m->conn, m->ctx, PG_SQL_SCHEMA_LOCK, &none,
                                "choosing where the graph is", NULL, m->err);
     if (status == RAG_OK)
