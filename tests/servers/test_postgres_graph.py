@@ -134,3 +134,18 @@ def test_searching_paths_of_sessions_stay_as_they_are(database17):
     put(database17.url, "w")
     put(database17.url, "w&server_options=search_path%3Dpublic", "b")
     assert get(database17.url, "w&server_options=search_path%3Dpublic", "b") == "{}"
+
+
+NUMBERS = ["0", "-1", "9223372036854775807", "-9223372036854775808", "-0", "-0.0", "0.0", "1.0", "1.50", "0.1", "0.0001", "0.00001", "100.0",
+           "123456789012345.0", "0.30000000000000004", "1234567890123456.5", "1e3", "1E-2", "5e-324", "1e-400", "-2.5e-350", "1.7e308",
+           "0." + "0" * 400 + "1", "0e-999", "12345.678900", "true", '"\\u00e9"', '"\\/"']
+
+
+@pytest.mark.parametrize("graph", ["age", "tables"])
+def test_numbers_come_back_as_they_were_spelled(database17, graph):
+    value = "{" + ",".join(f'"n{place}":{number}' for place, number in enumerate(NUMBERS)) + "}"
+    put(database17.url, f"w&graph={graph}", "a", value)
+    assert get(database17.url, "w", "a") == value
+    for number in NUMBERS:    # alone, where the column may have it as it is
+        put(database17.url, "w", "b" + number[:200], f'{{"n":{number}}}')
+        assert get(database17.url, "w", "b" + number[:200]) == f'{{"n":{number}}}'

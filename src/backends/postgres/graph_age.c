@@ -1,23 +1,24 @@
 /* The layout `age`: the graph in Apache AGE, as LightRAG's PGGraphStorage has it.
  *
- * A graph of AGE is a schema with a table for each label: "base" has the vertices, each with its name
- * in the property entity_id, "DIRECTED" the edges, from the end that was given first to the other.
- * LightRAG asks in Cypher; we go to these tables straight, for reading and for writing. AGE 1.5 takes
- * no map of properties as a parameter (SET: "expects a map"; CREATE: a syntax error), and MERGE behind
- * UNWIND of a parameter makes vertices without properties: Cypher would be one statement for each row,
- * with its values inlined. Here a batch is one prepared statement with arrays, as everywhere else.
- * Nothing needs LOAD or a search_path: what is AGE's is named with its schema, and the session stays
- * as it was.
+ * A graph of AGE is a schema with a table for each label: "base" has the vertices, each with its
+ * name in the property entity_id, "DIRECTED" the edges, from the end that was given first to the
+ * other. LightRAG asks in Cypher; we go to these tables straight, for reading and for writing. AGE
+ * 1.5 takes no map of properties as a parameter (SET: "expects a map"; CREATE: a syntax error), and
+ * MERGE behind UNWIND of a parameter makes vertices without properties: Cypher would be one
+ * statement for each row, with its values inlined. Here a batch is one prepared statement with
+ * arrays, as everywhere else. Nothing needs LOAD or a search_path: what is AGE's is named with its
+ * schema, and the session stays as it was.
  *
- * "base" has no unique index, and LightRAG's MERGE locks nothing: writes take the advisory lock that
- * LightRAG's writers of edges take, then both tables against other writers, until the transaction
- * ends. Twins that LightRAG made in spite of that are read as one and written together.
+ * "base" has no unique index, and LightRAG's MERGE locks nothing: writes take the advisory lock
+ * that LightRAG's writers of edges take, then both tables against other writers, until the
+ * transaction ends. Twins that LightRAG made in spite of that are read as one and written together.
  *
  * Ids are labels, or "ragstore:" and a hash (graph_tables.c). What a map of AGE does not say of a
  * value (graph_value.c), and the label behind a hash, is in ragstore_extra, a table of ours in the
- * schema of the graph: a column of ours in AGE's tables crashes the server at AGE's next CREATE. AGE
- * fires no triggers, so a layout has the MD5 of the properties that it belongs to and does not count for others, and rows are
- * counted when somebody asks for their number. The generation is that of our own changes. */
+ * schema of the graph: a column of ours in AGE's tables crashes the server at AGE's next CREATE.
+ * AGE fires no triggers, so a layout has the MD5 of the properties that it belongs to and does not
+ * count for others, and rows are counted when somebody asks for their number. The generation is
+ * that of our own changes. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>

@@ -1,15 +1,16 @@
 /* Attributes as a column has them.
  *
- * LightRAG keeps all attributes of a node or an edge in one column: JSONB, which forgets the order of
- * members and the spelling of numbers and escapes, or AGE's agtype, in the same order, whose numbers
- * are int8 and double (printed in the shortest way that reads back). As in row.c, ragstore_extra is NULL when the column
- * gives the value back as it was, and has its layout otherwise: {"weight": [1.0e0], "description": 0},
- * or the whole text in an array when there is white space in it.
+ * LightRAG keeps all attributes of a node or an edge in one column: JSONB, which forgets the order
+ * of members and the spelling of numbers and escapes, or AGE's agtype, in the same order, whose
+ * numbers are int8 and double (printed in the shortest way that reads back). As in row.c,
+ * ragstore_extra is NULL when the column gives the value back as it was, and has its layout
+ * otherwise: {"weight": [1.0e0], "description": 0}, or the whole text in an array when there is
+ * white space in it.
  *
- * The order that comes from the column alone is that in which LightRAG writes its attributes, others
- * behind them in the column's own order (by length, then bytes): values of LightRAG's need no layout. The
- * column of a node always has "entity_id", which LightRAG reads; a layout that does not name it says
- * that the value has none. */
+ * The order that comes from the column alone is that in which LightRAG writes its attributes,
+ * others behind them in the column's own order (by length, then bytes): values of LightRAG's need
+ * no layout. The column of a node always has "entity_id", which LightRAG reads; a layout that does
+ * not name it says that the value has none. */
 #include "graph_value.h"
 
 #include <string.h>
