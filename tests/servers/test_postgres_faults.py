@@ -18,7 +18,7 @@ import pytest
 from conftest import BUILD, HERE, new_database, serve
 
 SECONDS = float(os.environ.get("RAGSTORE_FAULT_SECONDS", "2"))
-CUTS = int(20 * SECONDS)
+CUTS = int(10 * SECONDS)
 WORKERS = 4
 NO_ANSWER_SECONDS = 40
 NOT_APPLIED, UNKNOWN = 0, 3
