@@ -310,6 +310,15 @@ static int places_of(rag_store *store, const rag_context *ctx, const char *id)
     return found;
 }
 
+static int is_on_disk(PGconn *pg, rag_token token)
+{
+    char sql[160];
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn >= %llu)::int",
+                   (unsigned long long)token);
+    return run_sql(pg, sql) == 1;
+}
+
 static void a_transaction_is_one_over_all_stores(void **state)
 {
     (void)state;
@@ -337,14 +346,49 @@ static void a_transaction_is_one_over_all_stores(void **state)
     assert_int_equal(has(other, NULL, "late"), 0);
     ok(rag_flush(store, NULL, token, &err), &err);
     PGconn *pg = session();
-    char sql[160];
-    (void)snprintf(sql, sizeof sql,
-                   "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn >= %llu)::int",
-                   (unsigned long long)token);
-    assert_int_equal(run_sql(pg, sql), 1);
+    assert_true(is_on_disk(pg, token));
     PQfinish(pg);
     rag_store_close(store);
     rag_store_close(other);
+}
+
+/* Lengthens the log all the time, without waiting for the disk. */
+static void *write_log(void *argument)
+{
+    atomic_int *stop = argument;
+    PGconn *pg = session();
+    (void)run_sql(pg, "SET synchronous_commit = off");
+    while (!atomic_load(stop))
+        (void)run_sql(pg, "SELECT pg_logical_emit_message(false, 'noise', 'x')");
+    PQfinish(pg);
+    return NULL;
+}
+
+/* Between a durable commit and the question where the log is now others write: what they wrote, perhaps
+ * through the same handle, is not on disk for that. */
+static void a_durable_write_vouches_for_no_later_one(void **state)
+{
+    (void)state;
+    enum { WRITES = 200 };
+    rag_error err = RAG_ERROR_INIT;
+    atomic_int stop = 0;
+    pthread_t noise;
+    rag_store *store = open_with("&workspace=vouch");
+    PGconn *pg = session();
+    assert_int_equal(pthread_create(&noise, NULL, write_log, &stop), 0);
+    int wrong = 0;
+    for (int i = 0; i < WRITES; i++) {
+        const rag_doc doc = { rag_text("d"), rag_text("{\"status\":\"pending\"}") };
+        rag_token token = 0;
+        ok(rag_docstatus_put_many(store, NULL, &doc, 1, &token, &err), &err);
+        ok(rag_flush(store, NULL, token, &err), &err);
+        wrong += !is_on_disk(pg, token);
+    }
+    atomic_store(&stop, 1);
+    assert_int_equal(pthread_join(noise, NULL), 0);
+    assert_int_equal(wrong, 0);
+    PQfinish(pg);
+    rag_store_close(store);
 }
 
 /* Another's lock in the middle of a slot: it is undone alone, by its savepoint. */
@@ -915,6 +959,7 @@ int main(void)
         cmocka_unit_test(the_turn_and_the_pool_have_their_limits),
         cmocka_unit_test(a_server_that_only_reads_denies),
         cmocka_unit_test(a_transaction_is_one_over_all_stores),
+        cmocka_unit_test(a_durable_write_vouches_for_no_later_one),
         cmocka_unit_test(a_slot_that_is_cancelled_undoes_itself_alone),
         cmocka_unit_test(five_workers_of_two_handles_lose_nothing),
         cmocka_unit_test(a_build_appears_when_it_is_published),

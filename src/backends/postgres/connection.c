@@ -41,6 +41,8 @@ static const char SESSION[] =
     " EXCEPTION WHEN OTHERS THEN NULL; END $$; ";
 static const char SQL_COMMIT[] =
     "COMMIT; SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8";
+static const char SQL_COMMIT_DURABLY[] =
+    "COMMIT; SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8";
 static const char SESSION_READ_ONLY[] = "SET default_transaction_read_only = on";
 
 /* ---- parameters and results ----------------------------------------------------------------------- */
@@ -443,13 +445,13 @@ static int has_ended(struct pg_conn *c)
     return c->lost;
 }
 
-rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int64_t *position,
+rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int durable, int64_t *position,
                           rag_error *err)
 {
     static const char WHAT[] = "committing";
     struct answer answer = { 0 };
     PG_TRY(c->host->check(ctx, err));
-    if (has_ended(c) || !PQsendQuery(c->pg, SQL_COMMIT))
+    if (has_ended(c) || !PQsendQuery(c->pg, durable ? SQL_COMMIT_DURABLY : SQL_COMMIT))
         return fail_lost(c, PG_RUNNING, WHAT, err);
     rag_status status = collect(c, ctx, PG_COMMITTING, WHAT, &answer, err);
     if (answer.committed) { /* whatever came after it */

@@ -83,9 +83,10 @@ rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
 rag_status pg_command(struct pg_conn *c, const rag_context *ctx, const char *sql,
                       enum pg_moment moment, const char *what, rag_error *err);
 
-/* COMMIT. RAG_OK: it is committed, and *position is where the log was right after that; INT64_MAX
+/* COMMIT. RAG_OK: it is committed, and *position is a place in the log behind it: where the log ended
+ * right after that, or, `durable` (it was a synchronous one), how far it was on disk then. INT64_MAX
  * when the connection ended before that was said. */
-rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int64_t *position,
+rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int durable, int64_t *position,
                           rag_error *err);
 
 /* One statement without parameters and with an answer as text, which is not kept prepared. */

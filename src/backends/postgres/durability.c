@@ -98,7 +98,7 @@ rag_token pg_durability_commit(struct pg_durability *d, const struct pg_conn *co
     const rag_token last = now && position == INT64_MAX ? d->given + 1 : token;
     if (last > d->given)
         d->given = last;
-    if (now && durable && last > d->durable)
+    if (now && durable && position != INT64_MAX && last > d->durable)
         d->durable = last;
     (void)pthread_mutex_unlock(&d->mutex);
     return token;

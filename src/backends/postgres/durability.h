@@ -9,7 +9,8 @@ struct pg_durability;
 rag_status pg_durability_new(const rag_host *host, struct pg_durability **out, rag_error *err);
 void pg_durability_free(const rag_host *host, struct pg_durability *d);
 
-/* The token of a commit on this connection; `durable`: it was a synchronous one. */
+/* The token of a commit on this connection. `durable`: it was a synchronous one, and `position` (that of
+ * pg_commit_work()) is how far the log is on disk, which the end of the log is not: others write, too. */
 rag_token pg_durability_commit(struct pg_durability *d, const struct pg_conn *conn,
                                int64_t position, int durable);
 

@@ -177,7 +177,7 @@ static rag_status end_writing(const rag_call *call, struct pg_conn *conn, int du
     ctx.deadline_ns = net_now_ns() + least * 1000000;
     if (call->ctx->deadline_ns > ctx.deadline_ns)
         ctx.deadline_ns = call->ctx->deadline_ns;
-    PG_TRY(pg_commit_work(conn, &ctx, &position, err));
+    PG_TRY(pg_commit_work(conn, &ctx, durable, &position, err));
     *token = pg_durability_commit(server_of(call)->durability, conn, position, durable);
     return RAG_OK;
 }
@@ -354,7 +354,7 @@ static rag_status flush_work(const rag_call *call, struct pg_conn *conn, void *u
         roll_back(conn);
         return status;
     }
-    PG_TRY(pg_commit_work(conn, call->ctx, &position, err));
+    PG_TRY(pg_commit_work(conn, call->ctx, 1, &position, err));
     pg_durability_synced(durability, conn, given);
     return RAG_OK;
 }
