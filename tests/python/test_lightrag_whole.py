@@ -23,9 +23,9 @@ def start(whose, folder, *steps, **options):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def lightrag(whose, folder, *steps):
+def lightrag(whose, folder, *steps, **options):
     """What lightrag_whole.py prints."""
-    process = start(whose, folder, *steps)
+    process = start(whose, folder, *steps, **options)
     out, err = process.communicate()
     assert process.returncode == 0, err
     return json.loads(out)
@@ -61,6 +61,26 @@ def test_contents_are_the_same(book):
     _, _, ours = book["ours"]
     assert len(ours["labels"]) > 250 and len(ours["chunks"]) > 100
     assert ours == default
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    """Settings that put ragstore.lightrag onto a real server; the module comes from the build, as a package would bring it."""
+    modules = pathlib.Path(os.environ.get("RAGSTORE_BUILD", HERE.parents[1] / "build"))
+    assert (modules / "ragstore-postgres.so").exists(), f"{modules} has no ragstore-postgres.so: make, with libpq-dev"
+    server = [HERE.parent / "servers" / "postgresql"]
+    subprocess.run([*server, "start", "17", tmp_path / "server"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    url = (tmp_path / "server" / "url").read_text().strip()
+    yield {**os.environ, "RAGSTORE_URL": url, "RAGSTORE_MODULE_PATH": str(modules.resolve())}
+    subprocess.run([*server, "remove", tmp_path / "server"], check=True)
+
+
+def test_on_a_postgresql_server(book, tmp_path, postgres):
+    """The same answers again with the store on a server, written by one process and read by another."""
+    _, contexts, contents = book["default"]
+    lightrag("ours", tmp_path / "here", f"insert={ALICE}", env=postgres)
+    assert lightrag("ours", tmp_path / "here", "contexts", "contents", env=postgres) == [contexts, contents]
+    assert not (tmp_path / "here" / "ragstore").exists()
 
 
 def test_the_way_in_is_one_line(book, tmp_path, ragstore_command):
