@@ -119,14 +119,27 @@ static int is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* The quote that ends the string starting at `p`: the first one that is not escaped, behind an even
+ * number of backslashes. `end` is that of the text, which is JSON, so there is one. */
+static const char *string_end(const char *p, const char *end)
+{
+    for (;;) {
+        const char *quote = memchr(p + 1, '"', (size_t)(end - p - 1));
+        size_t backslashes = 0;
+        while (quote[-1 - (ptrdiff_t)backslashes] == '\\')
+            backslashes++;
+        if (backslashes % 2 == 0)
+            return quote;
+        p = quote;
+    }
+}
+
 /* The place of the ',' or '}' that ends the member starting at `p`. */
-static const char *member_end(const char *p)
+static const char *member_end(const char *p, const char *end)
 {
     for (int depth = 0;; p++) {
         if (*p == '"') {
-            p++;
-            while (p += strcspn(p, "\"\\"), *p != '"')
-                p += 2;
+            p = string_end(p, end);
         } else if (*p == '{' || *p == '[') {
             depth++;
         } else if (depth && (*p == '}' || *p == ']')) {
@@ -143,14 +156,14 @@ rag_status json_object_without(const struct json_object *o, const unsigned char 
     char *copy = arena_alloc(a, o->text.len + 1);
     if (!copy)
         return rag_fail_memory(err);
-    const char *p = o->text.data;
+    const char *p = o->text.data, *text_end = p + o->text.len;
     while (*p != '{')
         p++;
     size_t len = 0;
     copy[len++] = '{';
     for (size_t i = 0; i < o->count; i++) {
         p++; /* '{' or ',' */
-        const char *end = member_end(p);
+        const char *end = member_end(p, text_end);
         if (!drop[i]) {
             const char *last = end;
             while (is_space(*p))
@@ -176,9 +189,7 @@ static rag_slice value_text(const char *member, const char *end)
     const char *p = member;
     while (*p != '"')
         p++;
-    for (p++; *p != '"'; p++)
-        if (*p == '\\')
-            p++;
+    p = string_end(p, end);
     while (*p != ':')
         p++;
     for (p++; is_space(*p);)
@@ -194,13 +205,13 @@ rag_status json_visit_members(rag_slice object, rag_json_visit visit, void *user
     RAG_TRY(json_object_parse(object, "an object", slice_of("", 0), &o, err));
     struct json_cursor cursor = json_members(&o);
     struct json_member m;
-    const char *p = o.text.data;
+    const char *p = o.text.data, *text_end = p + o.text.len;
     rag_status status = RAG_OK;
     while (*p != '{')
         p++;
     while (status == RAG_OK && json_next(&cursor, &m)) {
         p++; /* '{' or ',' */
-        const char *end = member_end(p);
+        const char *end = member_end(p, text_end);
         const rag_slice none = { NULL, 0 };
         status =
             visit(user, m.name, value_text(p, end), m.type == JSON_STRING ? m.text : none, err);

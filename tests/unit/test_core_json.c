@@ -248,6 +248,10 @@ static void members_are_cut_out_of_the_text(void **state)
     check_cut(text, (const unsigned char *)"\1\1\1", "{}");
     check_cut("{}", (const unsigned char *)"", "{}");
     check_cut("{\"a\":\"\\\\\"}", (const unsigned char *)"\0", "{\"a\":\"\\\\\"}");
+    const char *escapes =
+        "{\"\\\"k\":\"\\\\\\\"\",\"b\":\"\\\"\\\"\"}"; /* {"\"k":"\\\"","b":"\"\""} */
+    check_cut(escapes, (const unsigned char *)"\0\1", "{\"\\\"k\":\"\\\\\\\"\"}");
+    check_cut(escapes, (const unsigned char *)"\1\0", "{\"b\":\"\\\"\\\"\"}");
 }
 
 static void check_added(const char *text, const char *wanted)
