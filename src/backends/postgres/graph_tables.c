@@ -64,7 +64,13 @@ const struct pg_graph_layout pg_graph_tables = {
         [PG_NODE_DEGREES_VALUES] = "SELECT u.place, {degree u.id}, {value n} {node}",
         [PG_HAS_EDGES] = "SELECT u.place, 0::int8, {none} {edge}",
         [PG_GET_EDGES] = "SELECT u.place, 0::int8, {value e} {edge}",
-        [PG_PAIR_DEGREES] = "SELECT u.place, {degree u.s} + {degree u.d} FROM {pairs} u",
+        /* each end once: hubs are in many pairs, and dear to count */
+        [PG_PAIR_DEGREES] =
+            "WITH p AS MATERIALIZED (SELECT u.s, u.d, u.place FROM {pairs} u),"
+            " i AS MATERIALIZED (SELECT p.s AS id FROM p UNION SELECT p.d FROM p),"
+            " g AS MATERIALIZED (SELECT i.id, {degree i.id} AS degree FROM i)"
+            " SELECT p.place, a.degree + b.degree FROM p JOIN g a ON a.id = p.s"
+            " JOIN g b ON b.id = p.d",
         [PG_INCIDENT] = "SELECT u.place, 0::int8, {none}, f.neighbour {incident}",
         [PG_INCIDENT_VALUES] = "SELECT u.place, 0::int8, {value f}, f.neighbour {incident}",
         [PG_OLD_NODES] = "SELECT u.place, 0::int8, {value n} {node} FOR UPDATE OF n",
