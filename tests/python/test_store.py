@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -340,11 +341,11 @@ def test_keyboard_interrupt_ends_a_long_call(disk, interruptible):
     """The flag of the call is set by nothing but the look for signals, so it tells that the interrupt came inside it."""
     for start in range(0, 100_000, 20_000):    # a hash takes some tenths of a second
         disk.kv_put("full_docs", {str(i): {"x": str(i) * 60} for i in range(start, start + 20_000)})
-    for _ in range(20):
-        flag, stop = CancelFlag(), threading.Event()
+    for attempt in range(20):    # a call looks every 50 ms: what comes behind its last look is raised when it has returned
+        flag = CancelFlag()
 
-        def interrupt():
-            stop.wait(0.1)
+        def interrupt(after=attempt * 0.005):
+            time.sleep(after)
             subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
         thread = threading.Thread(target=interrupt)
         with pytest.raises(KeyboardInterrupt):
