@@ -11,22 +11,20 @@
  * indexes are made when the store is optimized (vector_index.c). Slots run one at a time, each behind a
  * savepoint as in any transaction. Nothing is tried again: what a lost connection took with it is
  * everything. After publishing the handle is an ordinary one. */
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "graph.h"
-#include "net/deadline.h"
 #include "server.h"
 
 struct pg_build {
     pthread_mutex_t mutex;
     struct pg_conn *conn; /* NULL: published */
+    atomic_int on;        /* the same, for who need not wait for a slot that runs */
     unsigned edge_batches;
 };
 
-enum { LOOK_MS = 100, NAME_BYTES = 1024 };
+enum { NAME_BYTES = 1024 };
 
 /* It may take hours and may have to wait for its reader: no limit of the server's ends it. */
 static const char SQL_PATIENT[] =
@@ -48,26 +46,12 @@ static const char SQL_NAMES[] =
 static rag_status about_workspace(const rag_call *call, struct pg_conn *conn, const char *sql,
                                   PGresult **out, rag_error *err)
 {
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    pg_add_text(&params, s->workspace);
+    struct pg_params params;
+    pg_params_begin(&params, call);
     return pg_run(conn, call->ctx, sql, &params, "looking at the workspace", out, err);
 }
 
 /* ---- one at a time ------------------------------------------------------------------------------------ */
-
-static rag_status lock(const rag_call *call, struct pg_build *b, rag_error *err)
-{
-    for (;;) {
-        struct timespec until;
-        const int64_t ns = net_now_ns() + (int64_t)LOOK_MS * 1000000;
-        until.tv_sec = (time_t)(ns / 1000000000);
-        until.tv_nsec = (long)(ns % 1000000000);
-        if (pthread_mutex_clocklock(&b->mutex, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
-            return RAG_OK;
-        PG_TRY(call->host->check(call->ctx, err));
-    }
-}
 
 rag_status pg_build_run(const rag_call *call, pg_work work, void *user, int *done, rag_error *err)
 {
@@ -75,7 +59,7 @@ rag_status pg_build_run(const rag_call *call, pg_work work, void *user, int *don
     *done = 0;
     if (!b)
         return RAG_OK;
-    PG_TRY(lock(call, b, err));
+    PG_TRY(pg_lock(call, &b->mutex, err));
     rag_status status = RAG_OK;
     if (b->conn) {
         *done = 1;
@@ -100,13 +84,8 @@ rag_status pg_build_count_edges(const rag_call *call, struct pg_conn *conn, rag_
 
 int pg_build_is_on(const rag_call *call)
 {
-    struct pg_build *b = ((struct pg_server *)call->self)->build;
-    if (!b)
-        return 0;
-    (void)pthread_mutex_lock(&b->mutex);
-    const int on = b->conn != NULL;
-    (void)pthread_mutex_unlock(&b->mutex);
-    return on;
+    const struct pg_build *b = ((const struct pg_server *)call->self)->build;
+    return b && b->on;
 }
 
 /* ---- beginning ---------------------------------------------------------------------------------------- */
@@ -169,9 +148,7 @@ static rag_status take_turn(const rag_call *call, struct pg_conn *conn, rag_erro
                                 "somebody else is writing into workspace '%s' of the database, "
                                 "another import perhaps",
                                 s->workspace);
-    if (status != RAG_OK && err)
-        *err = local;
-    return status;
+    return pg_pass(status, &local, err);
 }
 
 rag_status pg_build_begin(const rag_call *call, int replace, rag_error *err)
@@ -188,6 +165,7 @@ rag_status pg_build_begin(const rag_call *call, int replace, rag_error *err)
     if (status == RAG_OK) {
         b->conn = connection;
         b->conn->patient = 1;
+        b->on = 1;
         status = take_turn(call, b->conn, err);
     }
     if (status == RAG_OK)
@@ -205,13 +183,14 @@ static void give_back(const rag_call *call, struct pg_build *b)
     b->conn->patient = 0;
     net_pool_release(s->pool, b->conn, !b->conn->lost);
     b->conn = NULL;
+    b->on = 0;
 }
 
 rag_status pg_publish(const rag_call *call, rag_error *err)
 {
     struct pg_build *b = ((struct pg_server *)call->self)->build;
     rag_token token;
-    PG_TRY(lock(call, b, err));
+    PG_TRY(pg_lock(call, &b->mutex, err));
     rag_status status = RAG_OK;
     if (b->conn) {
         status = b->conn->lost ? call->host->fail(err, RAG_E_CONNECTION,

@@ -407,9 +407,7 @@ static rag_status collect(struct pg_conn *c, const rag_context *ctx, enum pg_mom
     else if (answer->failed) /* says more than the loss that may have followed */
         status = pg_map_error(c->host, c->pg, answer->result, moment, what, &why);
     c->lost |= PQstatus(c->pg) == CONNECTION_BAD;
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return pg_pass(status, &why, err);
 }
 
 static rag_status send_text(struct pg_conn *c, const rag_context *ctx, const char *sql,

@@ -184,17 +184,10 @@ static const struct pg_server *server_of(const rag_call *call)
     return call->self;
 }
 
-static void begin_params(struct pg_params *params, const rag_call *call)
-{
-    memset(params, 0, sizeof *params);
-    pg_add_text(params, server_of(call)->workspace);
-}
-
 /* For the statements of tables.c, which want the name of a namespace, too. */
 static void begin_table_params(struct pg_params *params, const rag_call *call)
 {
-    begin_params(params, call);
-    pg_add_text(params, TABLE->name_space);
+    pg_params_begin_named(params, call, TABLE->name_space);
 }
 
 static const struct pg_statements *table_statements(const rag_call *call)
@@ -296,7 +289,7 @@ static rag_status send_odd(const rag_call *call, struct pg_conn *conn, const str
         pg_add_array(&params, &b->odd_texts);
         PG_TRY(send_one(call, conn, table_statements(call)->erase, &params, err));
     }
-    begin_params(&params, call);
+    pg_params_begin(&params, call);
     for (size_t i = 0; i < ODD_COLUMNS; i++)
         pg_add_array(&params, &b->odd[i]);
     pg_add_array(&params, &b->duplicate);
@@ -307,7 +300,7 @@ static rag_status send_rows(const rag_call *call, struct pg_conn *conn, const st
                             rag_error *err)
 {
     struct pg_params params;
-    begin_params(&params, call);
+    pg_params_begin(&params, call);
     pg_add_array(&params, &b->row_ids);
     PG_TRY(send_one(call, conn, SQL_ODD_DELETE, &params, err));
     begin_table_params(&params, call);
@@ -403,7 +396,7 @@ static rag_status ask_both(const rag_call *call, struct pg_conn *conn, const str
     pg_add_array(&params, &texts);
     rag_status status = pg_run(conn, call->ctx, of_table, &params, what, &out[0], err);
     if (status == RAG_OK) {
-        begin_params(&params, call);
+        pg_params_begin(&params, call);
         pg_add_array(&params, &bytes);
         status = pg_run(conn, call->ctx, of_odd, &params, what, &out[1], err);
     }
@@ -532,7 +525,7 @@ static rag_status count_statuses(const rag_call *call, struct pg_conn *conn, str
 {
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, call);
+    pg_params_begin(&params, call);
     pg_add_array(&params, c->statuses);
     PG_TRY(pg_run(conn, call->ctx, SQL_COUNTS, &params, "counting documents", &result, err));
     rag_status status = RAG_OK;
@@ -597,7 +590,7 @@ static rag_status run_page(const rag_call *call, struct pg_conn *conn, const str
     /* Beyond the last page there is nothing; the division keeps a huge number from wrapping. */
     if (p->page->page - 1 > c.total / p->page->page_size)
         return RAG_OK;
-    begin_params(&params, call);
+    pg_params_begin(&params, call);
     pg_add_array(&params, texts);
     pg_add_array(&params, bytes);
     pg_add_int(&params, (int64_t)p->page->page_size);
@@ -718,7 +711,7 @@ static rag_status range_work(const rag_call *call, struct pg_conn *conn, void *u
     struct pg_params params;
     PGresult *result = NULL;
     add_values(call->host, range->values, range->value_count, &texts, &bytes);
-    begin_params(&params, call);
+    pg_params_begin(&params, call);
     pg_add_array(&params, &texts);
     pg_add_array(&params, &bytes);
     pg_add_int(&params, range->primaries_only != 0);
@@ -760,7 +753,7 @@ static rag_status conflicts_work(const rag_call *call, struct pg_conn *conn, voi
     const struct scanning *s = user;
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, call);
+    pg_params_begin(&params, call);
     pg_add_slice(&params, s->after);
     pg_add_int(&params, (int64_t)s->limit);
     PG_TRY(pg_run(conn, call->ctx, SQL_CONFLICTS, &params, "looking for conflicts", &result, err));

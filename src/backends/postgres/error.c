@@ -129,6 +129,13 @@ static rag_status report(const rag_host *host, const struct failure *f, enum pg_
     return status;
 }
 
+rag_status pg_pass(rag_status status, const rag_error *why, rag_error *err)
+{
+    if (status != RAG_OK && err)
+        *err = *why;
+    return status;
+}
+
 rag_status pg_map_error(const rag_host *host, const PGconn *connection, const PGresult *result,
                         enum pg_moment moment, const char *what, rag_error *err)
 {

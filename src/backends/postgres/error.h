@@ -13,6 +13,10 @@ enum pg_moment {
     PG_COMMITTING
 };
 
+/* Return `status`; when it is a failure, *err (NULL is allowed) becomes *why. For whoever forgives some
+ * failures of a call: a success leaves the caller's error alone. */
+rag_status pg_pass(rag_status status, const rag_error *why, rag_error *err);
+
 /* Fill *err from `result`, or from the connection when it is NULL, and return the status. `what`
  * says what was being done ("writing values"). */
 rag_status pg_map_error(const rag_host *host, const PGconn *connection, const PGresult *result,

@@ -220,7 +220,7 @@ static rag_status scan_nodes_work(const rag_call *call, struct pg_conn *conn, vo
     struct pg_params params;
     PGresult *result;
     const rag_slice text = pg_text_part(s->after);
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     pg_add_slice(&params, s->after);
     pg_add_slice(&params, text);
     pg_add_int(&params, (int64_t)s->limit);
@@ -295,7 +295,7 @@ static rag_status scan_edges_work(const rag_call *call, struct pg_conn *conn, vo
     const rag_slice b = { cut ? cut + 1 : "", cut ? s->after.len - first - 1 : 0 };
     if (!pg_text_fits(a, 0) || !pg_text_fits(b, 0))
         return call->host->fail(err, RAG_E_INVALID, "the position of the scan is none of edges");
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     pg_add_slice(&params, a);
     pg_add_slice(&params, b);
     pg_add_int(&params, (int64_t)s->limit);
@@ -316,7 +316,7 @@ static rag_status graph_scan_edges(const rag_call *call, rag_slice after, size_t
 
 /* Of the graph as a whole. */
 struct counting {
-    int64_t rows[2], bytes[2], generations[2]; /* of nodes and edges */
+    struct pg_counters of[2]; /* nodes and edges */
 };
 
 static rag_status count_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
@@ -324,13 +324,13 @@ static rag_status count_work(const rag_call *call, struct pg_conn *conn, void *u
     struct counting *c = user;
     struct pg_params params;
     PGresult *result;
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     PG_TRY(pg_graph_run(call, conn, PG_COUNT_GRAPH, &params, "counting nodes and edges", &result,
                         err));
     for (int i = 0; i < 2; i++) {
-        c->rows[i] = pg_int(result, 0, i);
-        c->bytes[i] = pg_int(result, 0, 2 + i);
-        c->generations[i] = pg_int(result, 0, 4 + i);
+        c->of[i].rows = pg_int(result, 0, i);
+        c->of[i].bytes = pg_int(result, 0, 2 + i);
+        c->of[i].generation = pg_int(result, 0, 4 + i);
     }
     PQclear(result);
     return RAG_OK;
@@ -340,7 +340,7 @@ rag_status pg_graph_holds(const rag_call *call, struct pg_conn *conn, int *holds
 {
     struct counting c;
     PG_TRY(count_work(call, conn, &c, err));
-    *holds = c.rows[0] > 0;
+    *holds = c.of[0].rows > 0;
     return RAG_OK;
 }
 
@@ -351,18 +351,9 @@ rag_status pg_graph_namespaces(const rag_call *call, struct pg_conn *conn, rag_r
     struct counting c;
     rag_status status = count_work(call, conn, &c, err);
     for (int i = 0; i < 2 && status == RAG_OK; i++) {
-        char json[160];
-        const int len =
-            snprintf(json, sizeof json,
-                     "{\"rows\":%" PRId64 ",\"bytes\":%" PRId64 ",\"generation\":%" PRId64 "}",
-                     c.rows[i], c.bytes[i], c.generations[i]);
-        const rag_row row = { .key = rag_text(kinds[i]),
-                              .key2 = rag_text("graph"),
-                              .value = { json, (size_t)len },
-                              .found = 1,
-                              .number = c.rows[i] };
-        if (c.rows[i])
-            status = call->host->row_append(out, &row, err);
+        if (c.of[i].rows)
+            status = pg_append_namespace(call, rag_text(kinds[i]), rag_text("graph"), &c.of[i], out,
+                                         err);
     }
     return status;
 }
@@ -372,8 +363,8 @@ static rag_status graph_count(const rag_call *call, uint64_t *nodes, uint64_t *e
 {
     struct counting c;
     PG_TRY(pg_read(call, count_work, &c, err));
-    *nodes = (uint64_t)c.rows[0];
-    *edges = (uint64_t)c.rows[1];
+    *nodes = (uint64_t)c.of[0].rows;
+    *edges = (uint64_t)c.of[1].rows;
     return RAG_OK;
 }
 

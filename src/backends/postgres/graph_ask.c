@@ -55,13 +55,6 @@ void pg_ends_free(struct pg_ends *e)
     pg_labels_free(&e->targets);
 }
 
-void pg_graph_begin(struct pg_params *params, const rag_call *call)
-{
-    const struct pg_server *s = call->self;
-    memset(params, 0, sizeof *params);
-    pg_add_text(params, s->workspace);
-}
-
 void pg_add_labels(struct pg_params *params, const struct pg_labels *l)
 {
     pg_add_array(params, &l->texts);
@@ -81,7 +74,7 @@ rag_status pg_ask(const rag_call *call, struct pg_conn *conn, const struct pg_as
                   PGresult **out, rag_error *err)
 {
     struct pg_params params;
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     pg_add_labels(&params, &e->sources);
     if (!q->labels)
         pg_add_labels(&params, &e->targets);

@@ -34,8 +34,7 @@ void pg_labels_free(struct pg_labels *l);
 void pg_ends_of(const struct pg_asked *q, const rag_host *host, struct pg_ends *e);
 void pg_ends_free(struct pg_ends *e);
 
-/* $1, and then $2 and $3 or $4 and $5. */
-void pg_graph_begin(struct pg_params *params, const rag_call *call);
+/* $2 and $3, or $4 and $5. */
 void pg_add_labels(struct pg_params *params, const struct pg_labels *l);
 
 rag_status pg_graph_run(const rag_call *call, struct pg_conn *conn, enum pg_graph_statement which,

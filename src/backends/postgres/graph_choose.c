@@ -125,11 +125,8 @@ static rag_status try_age(struct choosing *c, const struct pg_graph_layout **out
         *out = &pg_graph_age;
         return RAG_OK;
     }
-    if (c->making.conn->lost || c->rows_in_age) {
-        if (c->making.err)
-            *c->making.err = why;
-        return status;
-    }
+    if (c->making.conn->lost || c->rows_in_age)
+        return pg_pass(status, &why, c->making.err);
     say(c, "tables", why.message);
     *out = &pg_graph_tables;
     return RAG_OK;
@@ -235,11 +232,9 @@ rag_status pg_graph_choose(struct pg_server *s, struct pg_conn *conn, const rag_
     rag_status status = create && !settled ? decide_for_good(&c, &layout) : find(&c, &layout);
     if (status != RAG_OK && strcmp(local.native_state, READ_ONLY_SERVER) == 0)
         status = find(&c, &layout); /* each write will be refused */
-    if (status != RAG_OK) {
-        if (err)
-            *err = local;
-        return status;
-    }
+    if (status != RAG_OK)
+
+        return pg_pass(status, &local, err);
     struct pg_graph_place *place;
     PG_TRY(pg_graph_place_new(s->host, layout, c.graph, &place, err));
     pg_graph_place_free(s->host, s->graph);

@@ -24,16 +24,11 @@ static const char *const known[2][KNOWN] = {
                   "truncate" },
 };
 
-static int is_text(rag_slice s, const char *text)
-{
-    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
-}
-
 /* Place among the known ones, or KNOWN. */
 static int rank_of(enum pg_graph_kind kind, rag_slice name)
 {
     int rank = 0;
-    while (rank < KNOWN && !is_text(name, known[kind][rank]))
+    while (rank < KNOWN && !pg_is_text(name, known[kind][rank]))
         rank++;
     return rank;
 }

@@ -74,7 +74,7 @@ static rag_status ask_about_kept(const rag_call *call, struct pg_conn *conn, con
 {
     struct pg_labels last, all;
     struct pg_params params;
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     add_kept(&last, call->host, v, first);
     add_kept(&all, call->host, v, limit ? 0 : v->count);
     pg_add_labels(&params, &last);
@@ -93,7 +93,7 @@ static rag_status run_popular(const rag_call *call, struct pg_conn *conn, size_t
                               PGresult **out, rag_error *err)
 {
     struct pg_params params;
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     pg_add_int(&params, (int64_t)limit);
     return pg_graph_run(call, conn, PG_POPULAR, &params, "ranking nodes", out, err);
 }
@@ -180,13 +180,6 @@ static rag_status give_nodes(const rag_call *call, const struct view *v, const P
     return status;
 }
 
-static int compare_labels(rag_slice a, rag_slice b)
-{
-    const size_t shorter = a.len < b.len ? a.len : b.len;
-    const int order = shorter ? memcmp(a.data, b.data, shorter) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static rag_status give_edges(const rag_call *call, const struct view *v, const PGresult *rows,
                              rag_error *err)
 {
@@ -195,7 +188,7 @@ static rag_status give_edges(const rag_call *call, const struct view *v, const P
     for (int row = 0; row < PQntuples(rows) && status == RAG_OK; row++) {
         size_t a = (size_t)pg_int(rows, row, PG_GRAPH_KEY) - 1;
         size_t b = (size_t)pg_int(rows, row, PG_GRAPH_NUMBER) - 1;
-        if (compare_labels(label_of(v, a), label_of(v, b)) > 0) {
+        if (pg_compare(label_of(v, a), label_of(v, b)) > 0) {
             const size_t swap = a;
             a = b;
             b = swap;

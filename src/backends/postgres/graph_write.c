@@ -77,7 +77,7 @@ static rag_status send_batch(const rag_call *call, struct pg_conn *conn, const s
                              rag_error *err)
 {
     struct pg_params params;
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     pg_add_labels(&params, &b->ends.sources);
     if (b->attributes.kind == PG_EDGE) {
         pg_add_labels(&params, &b->ends.targets);
@@ -209,7 +209,7 @@ static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *us
     struct pg_params params;
     (void)user;
     PG_TRY(lock(call, conn, err));
-    pg_graph_begin(&params, call);
+    pg_params_begin(&params, call);
     return pg_graph_run(call, conn, PG_CLEAR_GRAPH, &params, "deleting the graph", NULL, err);
 }
 

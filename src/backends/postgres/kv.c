@@ -43,7 +43,6 @@ static const char SQL_CLEAR[] = "DELETE FROM ragstore_rows r WHERE " OTHER_ROWS;
 
 /* Where the rows of a namespace are. */
 struct place {
-    const struct pg_server *server;
     const char *name;
     const struct pg_table *table;           /* NULL: ragstore_rows alone */
     const struct pg_statements *statements; /* of the table */
@@ -52,17 +51,10 @@ struct place {
 static struct place place_of(const rag_call *call, const char *name_space)
 {
     const struct pg_server *s = call->self;
-    struct place p = { s, name_space, pg_table_of(name_space), NULL };
+    struct place p = { name_space, pg_table_of(name_space), NULL };
     if (p.table)
         p.statements = &s->statements[p.table - pg_tables];
     return p;
-}
-
-static void begin_params(struct pg_params *params, const struct place *p)
-{
-    memset(params, 0, sizeof *params);
-    pg_add_text(params, p->server->workspace);
-    pg_add_text(params, p->name);
 }
 
 /* ---- questions about keys -------------------------------------------------------------------------- */
@@ -120,12 +112,12 @@ static rag_status ask(const rag_call *call, struct pg_conn *conn, const struct p
     struct pg_params params;
     rag_status status = RAG_OK;
     if (k->fitting.count) {
-        begin_params(&params, p);
+        pg_params_begin_named(&params, call, p->name);
         pg_add_array(&params, &k->fitting);
         status = pg_run(conn, call->ctx, of_table, &params, what, &out->fitting, err);
     }
     if (status == RAG_OK && k->others.count) {
-        begin_params(&params, p);
+        pg_params_begin_named(&params, call, p->name);
         pg_add_array(&params, &k->others);
         status = pg_run(conn, call->ctx, of_others, &params, what, &out->others, err);
     }
@@ -277,7 +269,7 @@ static rag_status scan_work(const rag_call *call, struct pg_conn *conn, void *us
     const struct scanning *s = user;
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, &s->place);
+    pg_params_begin_named(&params, call, s->place.name);
     pg_add_slice(&params, s->after);
     pg_add_int(&params, (int64_t)s->limit + 1);
     if (s->place.table)
@@ -331,7 +323,7 @@ static rag_status send_rows(const rag_call *call, struct pg_conn *conn, const st
     struct pg_params params;
     if (!rows->count)
         return RAG_OK;
-    begin_params(&params, &w->place);
+    pg_params_begin_named(&params, call, w->place.name);
     pg_add_array(&params, &rows->ids);
     pg_add_array(&params, &rows->created);
     pg_add_array(&params, &rows->updated);
@@ -378,7 +370,7 @@ static rag_status send_others(const rag_call *call, struct pg_conn *conn, const 
     struct pg_params params;
     if (!o->columns[0].count)
         return RAG_OK;
-    begin_params(&params, &w->place);
+    pg_params_begin_named(&params, call, w->place.name);
     for (size_t i = 0; i < 4; i++)
         pg_add_array(&params, &o->columns[i]);
     pg_add_int(&params, w->now);
@@ -468,7 +460,7 @@ static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *us
 {
     const struct place *p = user;
     struct pg_params params;
-    begin_params(&params, p);
+    pg_params_begin_named(&params, call, p->name);
     const char *sql = p->table ? p->statements->clear : SQL_CLEAR;
     return pg_run(conn, call->ctx, sql, &params, "emptying a namespace", NULL, err);
 }

@@ -240,6 +240,7 @@ static void server_free(struct pg_server *s)
     pg_durability_free(host, s->durability);
     pg_text_free(&s->strings);
     pg_graph_place_free(host, s->graph);
+    (void)pthread_mutex_destroy(&s->making_vectors);
     host->free(s->statements);
     pg_doc_free_statements(host, s->docs);
     while (s->kept) {
@@ -269,11 +270,8 @@ static rag_status first_connection(void *user, rag_error *err)
         PG_TRY(pg_database_ensure(s->host, &s->address, f->ctx, err));
         status = net_pool_acquire(s->pool, f->ctx, &connection, &local);
     }
-    if (status != RAG_OK) {
-        if (err)
-            *err = local;
-        return status;
-    }
+    if (status != RAG_OK)
+        return pg_pass(status, &local, err);
     struct pg_conn *conn = connection;
     status = pg_schema_ensure(s->host, conn, f->ctx, f->create, err);
     if (status == RAG_OK)
@@ -320,6 +318,7 @@ static rag_status pg_open(const rag_host *host, const rag_backend_config *config
         return pg_no_memory(host, err);
     memset(s, 0, sizeof *s);
     s->host = host;
+    (void)pthread_mutex_init(&s->making_vectors, NULL);
     s->lock_timeout_ms = config->lock_timeout_ms;
     const rag_status status = server_start(&opening, ctx, s);
     if (status != RAG_OK) {
@@ -343,25 +342,18 @@ static void pg_abandon(void *self)
 
 /* ---- what it says about itself --------------------------------------------------------------------- */
 
-#define CHANGES                                                               \
-    "(SELECT kind, name, rows, bytes, generation FROM ragstore_namespace"     \
-    " WHERE workspace = $1::text UNION ALL SELECT kind, name, rows, bytes, 1" \
-    " FROM ragstore_change WHERE workspace = $1::text) c"
-
 static const char SQL_NAMESPACES[] =
     "SELECT c.kind, c.name, sum(c.rows)::int8, sum(c.bytes)::int8, sum(c.generation)::int8 FROM"
     /* rows of a table of LightRAG's are those of the space that is in it */
     " (SELECT CASE c.kind WHEN 'vdb' THEN 'vector' ELSE c.kind END AS kind,"
     " CASE c.kind WHEN 'vdb' THEN s.name ELSE c.name END AS name, c.rows, c.bytes, c.generation,"
-    " 0 AS spaces FROM " CHANGES " LEFT JOIN ragstore_space s ON c.kind = 'vdb'"
+    " 0 AS spaces FROM " PG_SQL_COUNTERS " LEFT JOIN ragstore_space s ON c.kind = 'vdb'"
     " AND s.workspace = $1::text AND s.lightrag = c.name"
     /* a space is one, also without rows */
     " UNION ALL SELECT 'vector', name, 0, 0, 0, 1 FROM ragstore_space"
     " WHERE workspace = $1::text) c WHERE c.kind <> 'foreign' AND c.name IS NOT NULL"
     " GROUP BY c.kind, c.name HAVING sum(c.rows) > 0 OR sum(c.spaces) > 0"
     " ORDER BY c.kind, c.name";
-static const char SQL_ROWS[] = "SELECT coalesce(sum(rows), 0)::int8 FROM " CHANGES
-                               " WHERE kind = $2::text AND name = $3::text";
 static const char SQL_DESCRIBE[] =
     "SELECT current_setting('server_version'), pg_database_size(current_database()),"
     " (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')"
@@ -370,48 +362,6 @@ static const char SQL_DESCRIBE[] =
     " ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::int8,"
     " (SELECT version FROM ragstore_meta),"
     " (SELECT count(*) FROM ragstore_change WHERE workspace = $1::text)";
-
-uint64_t pg_affected(const PGresult *result)
-{
-    uint64_t count = 0;
-    /* libpq forgot a const here */
-    const char *text = result ? PQcmdTuples((PGresult *)(uintptr_t)result) : "";
-    for (; *text >= '0' && *text <= '9'; text++)
-        count = count * 10 + (uint64_t)(*text - '0');
-    return count;
-}
-
-rag_status pg_count_rows(const rag_call *call, struct pg_conn *conn, const char *kind,
-                         const char *name, uint64_t *count, rag_error *err)
-{
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    PGresult *result;
-    pg_add_text(&params, s->workspace);
-    pg_add_text(&params, kind);
-    pg_add_text(&params, name);
-    PG_TRY(pg_run(conn, call->ctx, SQL_ROWS, &params, "counting rows", &result, err));
-    *count = (uint64_t)pg_int(result, 0, 0);
-    PQclear(result);
-    return RAG_OK;
-}
-
-static rag_status append_namespace(const rag_call *call, const PGresult *result, int row,
-                                   rag_result *out, rag_error *err)
-{
-    char json[160];
-    const int64_t rows = pg_int(result, row, 2);
-    const int len =
-        snprintf(json, sizeof json,
-                 "{\"rows\":%" PRId64 ",\"bytes\":%" PRId64 ",\"generation\":%" PRId64 "}", rows,
-                 pg_int(result, row, 3), pg_int(result, row, 4));
-    const rag_row answer = { .key = pg_slice(result, row, 0),
-                             .key2 = pg_slice(result, row, 1),
-                             .value = { json, (size_t)len },
-                             .found = 1,
-                             .number = rows };
-    return call->host->row_append(out, &answer, err);
-}
 
 static int is_of_graph(rag_slice kind)
 {
@@ -424,14 +374,18 @@ static rag_status namespaces_work(const rag_call *call, struct pg_conn *conn, vo
 {
     const struct pg_server *s = call->self;
     const int counted = s->graph->layout != &pg_graph_age; /* by triggers */
-    struct pg_params params = { 0 };
+    struct pg_params params;
     PGresult *result;
-    pg_add_text(&params, s->workspace);
+    pg_params_begin(&params, call);
     PG_TRY(pg_run(conn, call->ctx, SQL_NAMESPACES, &params, "listing namespaces", &result, err));
     rag_status status = RAG_OK;
-    for (int row = 0; row < PQntuples(result) && status == RAG_OK; row++)
+    for (int row = 0; row < PQntuples(result) && status == RAG_OK; row++) {
+        const struct pg_counters counters = { pg_int(result, row, 2), pg_int(result, row, 3),
+                                              pg_int(result, row, 4) };
         if (counted || !is_of_graph(pg_slice(result, row, 0)))
-            status = append_namespace(call, result, row, user, err);
+            status = pg_append_namespace(call, pg_slice(result, row, 0), pg_slice(result, row, 1),
+                                         &counters, user, err);
+    }
     PQclear(result);
     return status == RAG_OK && !counted ? pg_graph_namespaces(call, conn, user, err) : status;
 }
@@ -494,10 +448,9 @@ static rag_status append_description(const rag_call *call, const PGresult *resul
 static rag_status describe_work(const rag_call *call, struct pg_conn *conn, void *user,
                                 rag_error *err)
 {
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
+    struct pg_params params;
     PGresult *result;
-    pg_add_text(&params, s->workspace);
+    pg_params_begin(&params, call);
     PG_TRY(pg_run(conn, call->ctx, SQL_DESCRIBE, &params, "describing", &result, err));
     const rag_status status = append_description(call, result, user, err);
     PQclear(result);
@@ -507,12 +460,6 @@ static rag_status describe_work(const rag_call *call, struct pg_conn *conn, void
 static rag_status pg_describe(const rag_call *call, rag_result *out, rag_error *err)
 {
     return pg_read(call, describe_work, out, err);
-}
-
-static rag_status pg_optimize(const rag_call *call, rag_error *err)
-{
-    PG_TRY(pg_graph_optimize(call, err));
-    return pg_vector_optimize(call, err);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------- */

@@ -460,11 +460,9 @@ rag_status pg_database_ensure(const rag_host *host, const struct pg_address *add
     rag_status status = pg_connect(host, address, "postgres", ctx, &conn, &why);
     if (status == RAG_E_NOT_FOUND)
         status = pg_connect(host, address, "template1", ctx, &conn, &why);
-    if (status != RAG_OK) {
-        if (err)
-            *err = why;
-        return status;
-    }
+    if (status != RAG_OK)
+
+        return pg_pass(status, &why, err);
     status = create_database(host, conn, address->database, ctx, err);
     pg_disconnect(conn);
     return status;

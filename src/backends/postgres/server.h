@@ -1,7 +1,9 @@
-/* What the files of this backend share: the opened backend, and how a slot runs. */
+/* What the files of this backend share: the opened backend, how a slot runs, and what several of them
+ * ask. */
 #ifndef POSTGRES_SERVER_H
 #define POSTGRES_SERVER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "connection.h"
@@ -35,6 +37,7 @@ struct pg_server {
     struct pg_doc_statements *docs;   /* docstatus.c */
     struct pg_vector_options vector_options;
     struct pg_vector_statements *vectors; /* vector_statements.c */
+    pthread_mutex_t making_vectors;       /* of that list */
     struct pg_owner *owner;               /* vector_pending.c */
     struct pg_durability *durability;
     struct pg_build *build;       /* build.c; NULL: opened as usual */
@@ -90,17 +93,35 @@ rag_status pg_commit(const rag_call *call, rag_token *token, rag_error *err);
 void pg_abort(const rag_call *call);
 rag_status pg_flush(const rag_call *call, rag_token upto, rag_error *err);
 
-/* Rows of a namespace by its counters. */
+/* server.c */
+/* Empty parameters, then $1, the workspace; and $2, a name. They point to it. */
+void pg_params_begin(struct pg_params *params, const rag_call *call);
+void pg_params_begin_named(struct pg_params *params, const rag_call *call, const char *name);
+/* The counters of the namespaces of workspace $1, as c(kind, name, rows, bytes, generation). */
+#define PG_SQL_COUNTERS                                                       \
+    "(SELECT kind, name, rows, bytes, generation FROM ragstore_namespace"     \
+    " WHERE workspace = $1::text UNION ALL SELECT kind, name, rows, bytes, 1" \
+    " FROM ragstore_change WHERE workspace = $1::text) c"
+/* What a namespace has by them. */
+struct pg_counters {
+    int64_t rows, bytes, generation;
+};
 rag_status pg_count_rows(const rag_call *call, struct pg_conn *conn, const char *kind,
                          const char *name, uint64_t *count, rag_error *err);
+/* A row of the answer of `namespaces`. */
+rag_status pg_append_namespace(const rag_call *call, rag_slice kind, rag_slice name,
+                               const struct pg_counters *counters, rag_result *out, rag_error *err);
+/* Rows that a statement changed. */
+uint64_t pg_affected(const PGresult *result);
+/* For a mutex that is held while the server works: until the deadline of the call. */
+rag_status pg_lock(const rag_call *call, pthread_mutex_t *mutex, rag_error *err);
+
+rag_status pg_optimize(const rag_call *call, rag_error *err); /* of rag_backend; optimize.c */
 
 /* The statements of document status; *out is freed with pg_doc_free_statements(). */
 rag_status pg_doc_make_statements(const rag_host *host, struct pg_doc_statements **out,
                                   rag_error *err);
 void pg_doc_free_statements(const rag_host *host, struct pg_doc_statements *statements);
-
-/* Rows that a statement changed. */
-uint64_t pg_affected(const PGresult *result);
 
 extern const rag_kv_table pg_kv;
 extern const rag_vector_table pg_vector;

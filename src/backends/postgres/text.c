@@ -12,6 +12,18 @@
 
 enum { FIRST_CAPACITY = 256, PRINTF_MAX = 2000, ARRAY_HEADER = 20, COUNT_AT = 12 };
 
+int pg_compare(rag_slice a, rag_slice b)
+{
+    const size_t shorter = a.len < b.len ? a.len : b.len;
+    const int order = shorter ? memcmp(a.data, b.data, shorter) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+int pg_is_text(rag_slice s, const char *text)
+{
+    return pg_compare(s, rag_text(text)) == 0;
+}
+
 void pg_text_free(struct pg_text *t)
 {
     if (t->host)

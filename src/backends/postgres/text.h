@@ -1,4 +1,4 @@
-/* Growing bytes in memory of the host, JSON strings, and arrays as the protocol has them. */
+/* Growing bytes in memory of the host, JSON strings, arrays as the protocol has them, and comparing. */
 #ifndef POSTGRES_TEXT_H
 #define POSTGRES_TEXT_H
 
@@ -18,6 +18,10 @@ static inline rag_status pg_no_memory(const rag_host *host, rag_error *err)
     (void)host->fail(err, RAG_E_NO_MEMORY, "out of memory");
     return RAG_E_NO_MEMORY;
 }
+
+/* In the order of bytes: less than 0, 0, more than 0; a prefix is less. */
+int pg_compare(rag_slice a, rag_slice b);
+int pg_is_text(rag_slice s, const char *text);
 
 enum { PG_OID_BYTEA = 17, PG_OID_INT8 = 20, PG_OID_TEXT = 25 };
 

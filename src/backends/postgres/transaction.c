@@ -199,8 +199,8 @@ static rag_status begin_durable(const rag_call *call, struct pg_conn *conn, rag_
 
 static rag_status fold(const rag_call *call, struct pg_conn *conn, rag_error *err)
 {
-    struct pg_params params = { 0 };
-    pg_add_text(&params, server_of(call)->workspace);
+    struct pg_params params;
+    pg_params_begin(&params, call);
     return pg_run(conn, call->ctx, PG_SQL_FOLD, &params, "folding counters", NULL, err);
 }
 

@@ -14,14 +14,6 @@ enum { BATCH_BYTES = 32 * 1024 * 1024, BATCH_ROWS = 20000 };
 
 static const struct pg_table no_columns = { .name = "ragstore_vectors" };
 
-static void begin_params(struct pg_params *params, const rag_call *call, const char *name)
-{
-    const struct pg_server *s = call->self;
-    memset(params, 0, sizeof *params);
-    pg_add_text(params, s->workspace);
-    pg_add_text(params, name);
-}
-
 static int fits(const struct pg_space *space, rag_slice id)
 {
     return space->table && pg_id_fits(space->table, id);
@@ -87,7 +79,7 @@ static rag_status batch_send(struct batch *b, rag_error *err)
     struct pg_params params;
     if (!b->vectors.count)
         return RAG_OK;
-    begin_params(&params, b->call, b->name);
+    pg_params_begin_named(&params, b->call, b->name);
     pg_add_array(&params, b->own ? &b->ids : &b->rows.ids);
     pg_add_array(&params, b->own ? &b->created : &b->rows.created);
     pg_add_array(&params, b->own ? &b->values : &b->rows.extra);
@@ -226,7 +218,7 @@ rag_status pg_vector_erase(const rag_call *call, struct pg_conn *conn, const str
     struct pg_params params;
     struct ids all;
     ids_of(call, space, ids, n, &all);
-    begin_params(&params, call, name);
+    pg_params_begin_named(&params, call, name);
     pg_add_array(&params, &all.texts);
     pg_add_array(&params, &all.bytes);
     pg_add_array(&params, &all.all);
@@ -255,7 +247,7 @@ static rag_status erase_named(const rag_call *call, struct pg_conn *conn,
         pg_array_add(&texts, pg_text_fits(d->slices[i], 0) ? d->slices[i] : null);
         pg_array_add(&bytes, d->slices[i]);
     }
-    begin_params(&params, call, d->name);
+    pg_params_begin_named(&params, call, d->name);
     pg_add_array(&params, &texts);
     pg_add_array(&params, &bytes);
     const rag_status status =
@@ -394,7 +386,7 @@ static rag_status read_stored(const rag_call *call, struct pg_conn *conn, const 
     struct pg_params params;
     struct ids ids;
     ids_of(call, space, r->ids, r->n, &ids);
-    begin_params(&params, call, r->name);
+    pg_params_begin_named(&params, call, r->name);
     pg_add_array(&params, &ids.texts);
     pg_add_array(&params, &ids.bytes);
     pg_add_int(&params, r->what & RAG_VECTOR_VECTORS);
@@ -454,7 +446,7 @@ static rag_status scan_work(const rag_call *call, struct pg_conn *conn, void *us
     PG_TRY(pg_space_find(call, conn, r->name, &space, &found, err));
     if (!found)
         return RAG_OK;
-    begin_params(&params, call, r->name);
+    pg_params_begin_named(&params, call, r->name);
     pg_add_slice(&params, r->after);
     pg_add_int(&params, (int64_t)r->limit + 1);
     pg_add_slice(&params, pg_text_part(r->after));

@@ -14,12 +14,13 @@ struct pg_vector_place {
     rag_metric metric;
 };
 
-/* Statements over one place. $1 is the workspace, $2 the name of the space. Of pairs, the first is
+/* Statements over one place, each in one of `texts`. $1 is the workspace, $2 the name of the space. Of pairs, the first is
  * without payloads. Answers have the columns PG_AT_*, those of LightRAG's table, then PG_VECTOR_*. */
+enum { PG_VECTOR_STATEMENTS = 15 };
 struct pg_vector_statements {
     struct pg_vector_statements *next;
     struct pg_vector_place place;
-    struct pg_text strings;
+    struct pg_text texts[PG_VECTOR_STATEMENTS];
     const char *get[2];  /* $3 text[], $4 bytea[]: an id is in one of them; $5 int8: vectors, too */
     const char *scan[2]; /* as of pg_statements; $6 int8: vectors, too */
     const char *put_lightrag, *put_own; /* vector.c has the parameters */
@@ -63,7 +64,6 @@ rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_
 rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_error *err);
 rag_status pg_vector_count(const rag_call *call, const char *name_space, uint64_t *count,
                            rag_error *err);
-rag_status pg_vector_optimize(const rag_call *call, rag_error *err);
 rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char *name,
                          uint64_t *rows, rag_error *err);
 
@@ -119,6 +119,9 @@ rag_status pg_vector_statements_of(struct pg_server *s, const struct pg_vector_p
                                    const struct pg_table *table,
                                    const struct pg_vector_statements **out, rag_error *err);
 void pg_vector_statements_free(struct pg_server *s);
+/* A condition: rows that pgvector cannot compare, which a partial index keeps. `alias` with its dot, or
+ * "". */
+void pg_vector_add_odd(struct pg_text *t, int half, const char *alias);
 
 /* vector_bytes.c: vectors as pgvector sends them. A space of type float16 rounds, and refuses what
  * it cannot hold, naming `id`. */

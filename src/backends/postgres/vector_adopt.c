@@ -32,10 +32,8 @@ static const char SQL_MODEL[] = "UPDATE ragstore_space SET model = $3::text,"
 static rag_status candidates(const rag_call *call, struct pg_conn *conn,
                              const struct pg_table *layout, PGresult **out, rag_error *err)
 {
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    pg_add_text(&params, s->workspace);
-    pg_add_text(&params, layout->name);
+    struct pg_params params;
+    pg_params_begin_named(&params, call, layout->name);
     pg_add_text(&params, layout->name_space);
     return pg_run(conn, call->ctx, SQL_CANDIDATES, &params, "looking for tables of LightRAG's", out,
                   err);
@@ -102,11 +100,9 @@ rag_status pg_vector_adopt(const rag_call *call, rag_error *err)
             call->host->log(call->ctx, RAG_LOG_WARNING,
                             "vectors that LightRAG wrote are not to be seen: its tables belong to "
                             "another role");
-        } else if (status != RAG_OK) {
-            if (err)
-                *err = why;
-            return status;
-        }
+        } else if (status != RAG_OK)
+
+            return pg_pass(status, &why, err);
     }
     return RAG_OK;
 }
@@ -121,10 +117,8 @@ struct naming {
 static rag_status set_model(const rag_call *call, struct pg_conn *conn, const struct naming *n,
                             const char *table, rag_error *err)
 {
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    pg_add_text(&params, s->workspace);
-    pg_add_text(&params, n->name);
+    struct pg_params params;
+    pg_params_begin_named(&params, call, n->name);
     pg_add_text(&params, n->wanted->model);
     pg_add_text(&params, table);
     return pg_run(conn, call->ctx, SQL_MODEL, &params, "naming the model of a space", NULL, err);
@@ -201,9 +195,8 @@ static const char SQL_THERE[] = "SELECT 1 WHERE to_regclass($1::text) IS NOT NUL
 
 rag_status pg_vector_name_workspace(const rag_call *call, struct pg_conn *conn, rag_error *err)
 {
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    pg_add_text(&params, s->workspace);
+    struct pg_params params;
+    pg_params_begin(&params, call);
     return pg_run(conn, call->ctx, SQL_WORKSPACE, &params, "naming the workspace", NULL, err);
 }
 

@@ -100,15 +100,10 @@ struct naming {
     struct pg_names *out;
 };
 
-static int is_text(rag_slice s, const char *text)
-{
-    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
-}
-
 static int is_held(const struct pg_table *table, rag_slice name, rag_slice string)
 {
     for (size_t i = 0; table && i < table->column_count; i++)
-        if (is_text(name, table->columns[i].member))
+        if (pg_is_text(name, table->columns[i].member))
             return pg_text_fits(string, table->columns[i].width);
     return 0;
 }
@@ -121,7 +116,7 @@ static rag_status note_name(void *user, rag_slice name, rag_slice text, rag_slic
     (void)text;
     for (size_t i = 0; i < PG_NAMES; i++) {
         struct pg_text *to = &n->out->text[i];
-        if (!string.data || !is_text(name, members[i]) || is_held(n->table, name, string))
+        if (!string.data || !pg_is_text(name, members[i]) || is_held(n->table, name, string))
             continue;
         pg_text_clear(to);
         pg_text_add(to, string.data, string.len);

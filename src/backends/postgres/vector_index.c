@@ -71,9 +71,7 @@ static rag_status make_anyhow(const struct pg_making *m, const struct pg_vector_
     PG_TRY(pg_schema_run(m, "SAVEPOINT indexing"));
     rag_status status = make(&first, o, table, md5, space, half);
     if (status != RAG_E_NO_SPACE && status != RAG_E_NO_MEMORY) {
-        if (status != RAG_OK && m->err)
-            *m->err = why;
-        return status;
+        return pg_pass(status, &why, m->err);
     }
     PG_TRY(pg_schema_run(m, "ROLLBACK TO SAVEPOINT indexing;"
                             " SET LOCAL max_parallel_maintenance_workers = 0"));
@@ -107,13 +105,11 @@ static rag_status make_when_filled(const rag_call *call, const struct pg_making 
 static rag_status index_spaces(const rag_call *call, struct pg_conn *conn, const char *name,
                                rag_error *err)
 {
-    const struct pg_server *s = call->self;
     const struct pg_making m = { call->host, conn, call->ctx, err };
     const struct pg_params none = { 0 };
-    struct pg_params params = { 0 };
+    struct pg_params params;
     PGresult *spaces;
-    pg_add_text(&params, s->workspace);
-    pg_add_text(&params, name);
+    pg_params_begin_named(&params, call, name);
     PG_TRY(pg_run(conn, call->ctx, SQL_SPACES, &params, "looking for tables", &spaces, err));
     rag_status status = RAG_OK;
     if (PQntuples(spaces))

@@ -18,7 +18,7 @@
 #include "net/deadline.h"
 #include "vector.h"
 
-enum { CLOSE_MS = 3000, LOOK_MS = 20, BATCH_BYTES = 32 * 1024 * 1024 };
+enum { CLOSE_MS = 3000, BATCH_BYTES = 32 * 1024 * 1024 };
 
 #define LOCK_CLASS "1919510390" /* the first half of the advisory lock; the owner is the second */
 #define OF "q.workspace = $1::text AND q.name = $2::text"
@@ -65,14 +65,6 @@ static const char SQL_SCAN[] =
     " AND (substr(q.key, 1, 512), q.key) > (substr($4::bytea, 1, 512), $4::bytea)"
     " ORDER BY substr(q.key, 1, 512), q.key LIMIT $5::int8";
 static const char SQL_DROP[] = "DELETE FROM ragstore_pending q WHERE " OF " AND q.owner = $3::int8";
-
-static void begin_params(struct pg_params *params, const rag_call *call, const char *name)
-{
-    const struct pg_server *s = call->self;
-    memset(params, 0, sizeof *params);
-    pg_add_text(params, s->workspace);
-    pg_add_text(params, name);
-}
 
 /* ---- the owner ------------------------------------------------------------------------------------- */
 
@@ -152,25 +144,13 @@ static rag_status connect_owner(const struct pg_server *s, struct pg_owner *o,
     return status;
 }
 
-/* Another thread may hold the mutex for as long as connecting takes. */
-static rag_status lock_owner(const rag_call *call, struct pg_owner *o, rag_error *err)
-{
-    for (;;) {
-        const int64_t until = net_now_ns() + (int64_t)LOOK_MS * 1000000;
-        const struct timespec end = { until / 1000000000, until % 1000000000 };
-        if (pthread_mutex_clocklock(&o->mutex, CLOCK_MONOTONIC, &end) == 0)
-            return RAG_OK;
-        PG_TRY(call->host->check(call->ctx, err));
-    }
-}
-
 /* The number of this backend, alive for everybody who looks. */
 static rag_status owner_number(const rag_call *call, int64_t *number, rag_error *err)
 {
     const struct pg_server *s = call->self;
     struct pg_owner *o = s->owner;
     rag_status status = RAG_OK;
-    PG_TRY(lock_owner(call, o, err));
+    PG_TRY(pg_lock(call, &o->mutex, err));
     if (o->conn && !pg_is_alive(o->conn))
         hang_up(s, o);
     if (!o->conn)
@@ -213,7 +193,7 @@ static rag_status send_rows(const rag_call *call, struct pg_conn *conn, const st
     struct pg_params params;
     if (!columns[KEYS].count)
         return RAG_OK;
-    begin_params(&params, call, d->name);
+    pg_params_begin_named(&params, call, d->name);
     pg_add_int(&params, d->owner);
     for (size_t i = 0; i < COLUMNS; i++)
         pg_add_array(&params, &columns[i]);
@@ -276,12 +256,9 @@ rag_status pg_pending_put(const rag_call *call, const char *name_space,
     return pg_write(call, defer_work, &d, 0, token, err);
 }
 
-static int compare_slices(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
-    const rag_slice *x = a, *y = b;
-    const size_t least = x->len < y->len ? x->len : y->len;
-    const int order = least ? memcmp(x->data, y->data, least) : 0;
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return pg_compare(*(const rag_slice *)a, *(const rag_slice *)b);
 }
 
 /* Every id once: a statement cannot put a row twice. */
@@ -292,10 +269,10 @@ static rag_status unique_ids(const rag_call *call, const rag_slice *ids, size_t 
     if (!all)
         return pg_no_memory(call->host, err);
     memcpy(all, ids, n * sizeof *all);
-    qsort(all, n, sizeof *all, compare_slices);
+    qsort(all, n, sizeof *all, compare_ids);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!kept || compare_slices(&all[kept - 1], &all[i]) != 0)
+        if (!kept || pg_compare(all[kept - 1], all[i]) != 0)
             all[kept++] = all[i];
     *out = all;
     *count = kept;
@@ -325,7 +302,7 @@ rag_status pg_pending_find(const rag_call *call, struct pg_conn *conn, const cha
     pg_array_begin(&keys, call->host, PG_OID_BYTEA);
     for (size_t i = 0; i < n; i++)
         pg_array_add(&keys, ids[i]);
-    begin_params(&params, call, name);
+    pg_params_begin_named(&params, call, name);
     pg_add_array(&params, &keys);
     const rag_status status =
         pg_run(conn, call->ctx, SQL_FIND, &params, "reading pending rows", out, err);
@@ -344,7 +321,7 @@ rag_status pg_pending_discard(const rag_call *call, struct pg_conn *conn, const 
         memcpy(&id, (const char *)ids + i * stride, sizeof id);
         pg_array_add(&keys, id);
     }
-    begin_params(&params, call, name);
+    pg_params_begin_named(&params, call, name);
     pg_add_array(&params, &keys);
     const rag_status status =
         pg_run(conn, call->ctx, SQL_DISCARD, &params, "discarding pending rows", NULL, err);
@@ -391,7 +368,7 @@ static rag_status scan_work(const rag_call *call, struct pg_conn *conn, void *us
     const struct scanning *s = user;
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, call, s->name);
+    pg_params_begin_named(&params, call, s->name);
     pg_add_int(&params, known_number(call));
     pg_add_slice(&params, s->after);
     pg_add_int(&params, (int64_t)s->limit + 1);
@@ -470,7 +447,7 @@ static rag_status remember(const rag_call *call, struct pg_conn *conn, const str
         pg_array_add(&keys, item->id);
         pg_array_add(&vectors, (rag_slice){ bytes.data, bytes.len });
     }
-    begin_params(&params, call, s->name);
+    pg_params_begin_named(&params, call, s->name);
     pg_add_array(&params, &keys);
     pg_add_array(&params, &vectors);
     if (status == RAG_OK)
@@ -506,7 +483,7 @@ static rag_status take(const rag_call *call, struct pg_conn *conn, const struct 
         pg_array_add(&keys, s->vectors[i].id);
         pg_array_add_int(&marks, s->vectors[i].mark);
     }
-    begin_params(&params, call, s->name);
+    pg_params_begin_named(&params, call, s->name);
     pg_add_array(&params, &keys);
     pg_add_array(&params, &marks);
     const rag_status status =
@@ -568,7 +545,7 @@ static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *us
     struct dropping *d = user;
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, call, d->name);
+    pg_params_begin_named(&params, call, d->name);
     pg_add_int(&params, known_number(call));
     PG_TRY(pg_run(conn, call->ctx, SQL_DROP, &params, "dropping pending rows", &result, err));
     d->dropped = pg_affected(result);

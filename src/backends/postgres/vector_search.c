@@ -54,9 +54,7 @@ static int compare_hits(const void *a, const void *b)
     const struct hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
-    const size_t least = x->key.len < y->key.len ? x->key.len : y->key.len;
-    const int order = memcmp(x->key.data, y->key.data, least);
-    return order ? order : (x->key.len > y->key.len) - (x->key.len < y->key.len);
+    return pg_compare(x->key, y->key);
 }
 
 /* ---- the query ------------------------------------------------------------------------------------- */
@@ -130,10 +128,8 @@ static rag_status ask(const rag_call *call, struct pg_conn *conn, const struct s
                       const struct pg_text *query, const char *sql, size_t limit, PGresult **out,
                       rag_error *err)
 {
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    pg_add_text(&params, s->workspace);
-    pg_add_text(&params, w->name);
+    struct pg_params params;
+    pg_params_begin_named(&params, call, w->name);
     if (limit) {
         pg_add_slice(&params, (rag_slice){ query->data, query->len });
         pg_add_int(&params, (int64_t)limit);

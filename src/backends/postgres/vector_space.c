@@ -38,14 +38,6 @@ static const char SQL_ROWS[] =
     " ON (c.kind = 'vector' AND c.name = s.name) OR (c.kind = 'vdb' AND c.name = s.lightrag)"
     " WHERE s.workspace = $1::text AND s.name = $2::text";
 
-static void begin_params(struct pg_params *params, const rag_call *call, const char *name)
-{
-    const struct pg_server *s = call->self;
-    memset(params, 0, sizeof *params);
-    pg_add_text(params, s->workspace);
-    pg_add_text(params, name);
-}
-
 static void read_text(const PGresult *result, int column, char *out, size_t size)
 {
     const size_t len = strnlen(PQgetvalue(result, 0, column), size - 1);
@@ -88,7 +80,7 @@ rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char 
 {
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, call, name);
+    pg_params_begin_named(&params, call, name);
     PG_TRY(pg_run(conn, call->ctx, SQL_FIND, &params, "looking for a vector space", &result, err));
     rag_status status = RAG_OK;
     *found = PQntuples(result) == 1;
@@ -103,7 +95,7 @@ rag_status pg_space_record(const rag_call *call, struct pg_conn *conn, const cha
                            rag_error *err)
 {
     struct pg_params params;
-    begin_params(&params, call, name);
+    pg_params_begin_named(&params, call, name);
     pg_add_text(&params, space->model);
     pg_add_int(&params, space->dimension);
     pg_add_int(&params, space->metric);
@@ -123,7 +115,7 @@ rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char 
 {
     struct pg_params params;
     PGresult *result;
-    begin_params(&params, call, name);
+    pg_params_begin_named(&params, call, name);
     PG_TRY(pg_run(conn, call->ctx, SQL_ROWS, &params, "counting vectors", &result, err));
     *rows = (uint64_t)pg_int(result, 0, 0);
     PQclear(result);
@@ -230,7 +222,7 @@ static rag_status drop_work(const rag_call *call, struct pg_conn *conn, void *us
     if (!found)
         return RAG_OK;
     PG_TRY(pg_vector_clear_old(call, conn, a->name, err));
-    begin_params(&params, call, a->name);
+    pg_params_begin_named(&params, call, a->name);
     return pg_run(conn, call->ctx, space.sql->clear, &params, "dropping a vector space", NULL, err);
 }
 
@@ -238,47 +230,4 @@ rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_erro
 {
     struct asking a = { .name = name_space };
     return pg_write(call, drop_work, &a, 1, NULL, err);
-}
-
-/* ---- optimizing ------------------------------------------------------------------------------------ */
-
-/* All tables whose rows are counted, but of those with vectors only the ones of this workspace. */
-static const char SQL_TABLES[] =
-    "SELECT DISTINCT t FROM (SELECT lightrag AS t FROM ragstore_space WHERE workspace = $1::text"
-    " UNION ALL SELECT own FROM ragstore_space WHERE workspace = $1::text"
-    " UNION ALL SELECT c.relname FROM pg_class c JOIN pg_trigger g ON g.tgrelid = c.oid"
-    " WHERE g.tgname = 'ragstore_count_0' AND pg_table_is_visible(c.oid)"
-    " AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid"
-    " AND a.attname = 'content_vector')) x"
-    " WHERE to_regclass(nullif(t, '')) IS NOT NULL ORDER BY t";
-
-static rag_status analyze_work(const rag_call *call, struct pg_conn *conn, void *user,
-                               rag_error *err)
-{
-    const struct pg_server *s = call->self;
-    struct pg_params params = { 0 };
-    PGresult *result;
-    rag_status status = RAG_OK;
-    (void)user;
-    pg_add_text(&params, s->workspace);
-    PG_TRY(pg_run(conn, call->ctx, SQL_TABLES, &params, "looking for tables", &result, err));
-    for (int row = 0; row < PQntuples(result) && status == RAG_OK; row++) {
-        struct pg_text sql = { .host = call->host };
-        pg_text_add_text(&sql, "ANALYZE ");
-        pg_add_identifier(&sql, PQgetvalue(result, row, 0));
-        status = pg_text_check(&sql, err);
-        if (status == RAG_OK)
-            status = pg_command(conn, call->ctx, sql.data, PG_RUNNING, "counting a table", err);
-        pg_text_free(&sql);
-    }
-    PQclear(result);
-    return status;
-}
-
-/* The planner takes the right index when it knows how many rows there are. Autovacuum tells it a minute
- * after they were written; this tells it at once. */
-rag_status pg_vector_optimize(const rag_call *call, rag_error *err)
-{
-    PG_TRY(pg_vector_index_all(call, err));
-    return pg_read(call, analyze_work, NULL, err);
 }

@@ -17,12 +17,11 @@
 
 #include "vector.h"
 
-static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; /* of the list in pg_server */
-
 struct building {
     struct pg_text *t;
     const struct pg_vector_place *place;
     const struct pg_table *table; /* NULL: the space has no table of LightRAG's */
+    int payload;                  /* of pairs: the one with it */
 };
 
 static const char *column_of(int half)
@@ -30,29 +29,31 @@ static const char *column_of(int half)
     return half ? "@.content_vector::vector" : "@.content_vector";
 }
 
-static void add_odd(struct pg_text *t, int half, const char *alias)
+static const char *norm_of(int half)
 {
-    pg_text_fill(t,
-                 half ? "(l2_norm(@.content_vector) < 1e-12 OR l2_norm(@.content_vector) > 1e12)"
-                      : "(vector_norm(@.content_vector) < 1e-12"
-                        " OR vector_norm(@.content_vector) > 1e12)",
-                 alias);
+    return half ? "l2_norm" : "vector_norm";
+}
+
+void pg_vector_add_odd(struct pg_text *t, int half, const char *alias)
+{
+    pg_text_printf(t, "(%s(%scontent_vector) < 1e-12 OR %s(%scontent_vector) > 1e12)",
+                   norm_of(half), alias, norm_of(half), alias);
 }
 
 /* The columns of an answer, from the alias s. */
-static void add_columns(const struct building *b, int own, int payload, const char *vector_if,
+static void add_columns(const struct building *b, int own, const char *vector_if,
                         const char *distance)
 {
     struct pg_text *t = b->t;
     const int half = own ? b->place->own_half : b->place->lightrag_half;
     pg_text_add_text(t, own ? ", s.created" : ", extract(epoch FROM s.create_time)::int8");
     pg_text_add_text(t, ", 0::int8");
-    if (!payload)
+    if (!b->payload)
         pg_text_add_text(t, ", NULL::text, NULL::text");
     else
         pg_text_add_text(t, own ? ", s.value::text, NULL::text"
                                 : ", NULL::text, s.ragstore_extra::text");
-    if (b->table && payload && !own)
+    if (b->table && b->payload && !own)
         pg_add_text_columns(t, b->table, "s");
     else if (b->table)
         pg_add_null_columns(t, b->table);
@@ -60,19 +61,19 @@ static void add_columns(const struct building *b, int own, int payload, const ch
                    half ? "halfvec_send" : "vector_send", distance);
 }
 
-static void add_get(const struct building *b, int payload)
+static void add_get(const struct building *b)
 {
     static const char vectors[] = "$5::int8 <> 0", distance[] = "0::float8";
     if (b->table) {
         pg_text_add_text(b->t, "SELECT u.place");
-        add_columns(b, 0, payload, vectors, distance);
+        add_columns(b, 0, vectors, distance);
         pg_text_printf(b->t,
                        " FROM unnest($3::text[]) WITH ORDINALITY AS u(id, place) JOIN %s s"
                        " ON s.workspace = $1::text AND s.id = u.id UNION ALL ",
                        b->place->lightrag);
     }
     pg_text_add_text(b->t, "SELECT u.place");
-    add_columns(b, 1, payload, vectors, distance);
+    add_columns(b, 1, vectors, distance);
     pg_text_printf(b->t,
                    " FROM unnest($4::bytea[]) WITH ORDINALITY AS u(key, place) JOIN %s s"
                    " ON s.workspace = $1::text AND s.name = $2::text"
@@ -81,13 +82,13 @@ static void add_get(const struct building *b, int payload)
                    b->place->own);
 }
 
-static void add_scan(const struct building *b, int payload)
+static void add_scan(const struct building *b)
 {
     static const char vectors[] = "$6::int8 <> 0", distance[] = "0::float8";
     pg_text_add_text(b->t, "SELECT * FROM (");
     if (b->table) {
         pg_text_add_text(b->t, "(SELECT convert_to(s.id, 'UTF8') AS key");
-        add_columns(b, 0, payload, vectors, distance);
+        add_columns(b, 0, vectors, distance);
         pg_text_printf(
             b->t,
             " FROM (SELECT * FROM %s t WHERE t.workspace = $1::text"
@@ -96,7 +97,7 @@ static void add_scan(const struct building *b, int payload)
             b->place->lightrag);
     }
     pg_text_add_text(b->t, "(SELECT s.key");
-    add_columns(b, 1, payload, vectors, distance);
+    add_columns(b, 1, vectors, distance);
     pg_text_printf(b->t,
                    " FROM (SELECT * FROM %s o WHERE o.workspace = $1::text AND o.name = $2::text"
                    " AND (substr(o.key, 1, 512), o.key) > (substr($3::bytea, 1, 512), $3::bytea)"
@@ -109,6 +110,8 @@ static void add_scan(const struct building *b, int payload)
 static void add_put_lightrag(const struct building *b)
 {
     struct pg_text *t = b->t;
+    if (!b->table)
+        return;
     pg_text_printf(t,
                    "INSERT INTO %s (workspace, id, ragstore_extra, ragstore_names,"
                    " content_vector, create_time, update_time",
@@ -237,7 +240,7 @@ static void add_best(const struct building *b, int own, enum search how)
     pg_text_printf(t, " <> ALL(ARRAY(SELECT z.%s FROM %s z WHERE z.workspace = $1::text",
                    own ? "key" : "id", own ? b->place->own : b->place->lightrag);
     pg_text_add_text(t, own ? " AND z.name = $2::text AND " : " AND ");
-    add_odd(t, half, "z");
+    pg_vector_add_odd(t, half, "z.");
     pg_text_add_text(t, "))");
     if (how == EXACT)
         pg_text_add_text(t, own ? " ORDER BY d, t.key" : " ORDER BY d, t.id COLLATE \"C\"");
@@ -247,104 +250,103 @@ static void add_best(const struct building *b, int own, enum search how)
     pg_text_add_text(t, " LIMIT $4::int8) s");
 }
 
-static void add_search(const struct building *b, enum search how, int payload)
+static void add_search(const struct building *b, enum search how)
 {
     static const char vectors[] = "$5::int8 <> 0";
     pg_text_add_text(b->t, "SELECT * FROM (");
     if (b->table) {
         pg_text_add_text(b->t, "(SELECT convert_to(s.id, 'UTF8') AS key");
-        add_columns(b, 0, payload, vectors, "s.d AS d");
+        add_columns(b, 0, vectors, "s.d AS d");
         add_best(b, 0, how);
         pg_text_add_text(b->t, ") UNION ALL ");
     }
     pg_text_add_text(b->t, "(SELECT s.key AS key");
-    add_columns(b, 1, payload, vectors, "s.d AS d");
+    add_columns(b, 1, vectors, "s.d AS d");
     add_best(b, 1, how);
     pg_text_add_text(b->t, ")) x ORDER BY x.d, x.key LIMIT $4::int8");
 }
 
-static void add_odd_rows(const struct building *b, int payload)
+static void add_exact(const struct building *b)
+{
+    add_search(b, EXACT);
+}
+
+static void add_near(const struct building *b)
+{
+    add_search(b, NEAR);
+}
+
+static void add_odd_rows(const struct building *b)
 {
     if (b->table) {
         pg_text_add_text(b->t, "SELECT convert_to(s.id, 'UTF8') AS key");
-        add_columns(b, 0, payload, "true", "0::float8");
+        add_columns(b, 0, "true", "0::float8");
         pg_text_printf(b->t, " FROM %s s WHERE s.workspace = $1::text AND ", b->place->lightrag);
-        add_odd(b->t, b->place->lightrag_half, "s");
-        pg_text_add_text(b->t, b->place->lightrag_half ? " AND l2_norm(s.content_vector) > 0"
-                                                       : " AND vector_norm(s.content_vector) > 0");
-        pg_text_add_text(b->t, " UNION ALL ");
+        pg_vector_add_odd(b->t, b->place->lightrag_half, "s.");
+        pg_text_printf(b->t, " AND %s(s.content_vector) > 0 UNION ALL ",
+                       norm_of(b->place->lightrag_half));
     }
     pg_text_add_text(b->t, "SELECT s.key AS key");
-    add_columns(b, 1, payload, "true", "0::float8");
+    add_columns(b, 1, "true", "0::float8");
     pg_text_printf(b->t, " FROM %s s WHERE s.workspace = $1::text AND s.name = $2::text AND ",
                    b->place->own);
-    add_odd(b->t, b->place->own_half, "s");
-    pg_text_add_text(b->t, b->place->own_half ? " AND l2_norm(s.content_vector) > 0"
-                                              : " AND vector_norm(s.content_vector) > 0");
+    pg_vector_add_odd(b->t, b->place->own_half, "s.");
+    pg_text_printf(b->t, " AND %s(s.content_vector) > 0", norm_of(b->place->own_half));
 }
 
-/* All of them one after the other, each with its NUL; at[]: where each begins. */
-enum { STATEMENTS = 15 };
-
-static void add_all(const struct building *b, size_t at[STATEMENTS])
+/* A statement, in the next of the texts. */
+static const char *make_statement(struct building *b, void (*add)(const struct building *b))
 {
-    size_t n = 0;
-#define NEXT(call)                \
-    do {                          \
-        at[n++] = b->t->len;      \
-        call;                     \
-        pg_text_add(b->t, "", 1); \
-    } while (0)
+    add(b);
+    pg_text_add(b->t, "", 1);
+    return b->t++->data;
+}
+
+static void make_all(struct building *b, struct pg_vector_statements *made)
+{
     for (int payload = 0; payload < 2; payload++) {
-        NEXT(add_get(b, payload));
-        NEXT(add_scan(b, payload));
-        NEXT(add_search(b, EXACT, payload));
-        NEXT(add_search(b, NEAR, payload));
-        NEXT(add_odd_rows(b, payload));
+        b->payload = payload;
+        made->get[payload] = make_statement(b, add_get);
+        made->scan[payload] = make_statement(b, add_scan);
+        made->exact[payload] = make_statement(b, add_exact);
+        made->near[payload] = make_statement(b, add_near);
+        made->odd[payload] = make_statement(b, add_odd_rows);
     }
-    NEXT(add_put_own(b));
-    NEXT(add_erase(b));
-    NEXT(add_erase_named(b));
-    NEXT(add_clear(b));
-    NEXT(if (b->table) add_put_lightrag(b));
-#undef NEXT
+    made->put_own = make_statement(b, add_put_own);
+    made->put_lightrag = make_statement(b, add_put_lightrag);
+    made->erase = make_statement(b, add_erase);
+    made->erase_named = make_statement(b, add_erase_named);
+    made->clear = make_statement(b, add_clear);
+}
+
+static void free_statements(const rag_host *host, struct pg_vector_statements *made)
+{
+    for (size_t i = 0; i < PG_VECTOR_STATEMENTS; i++)
+        pg_text_free(&made->texts[i]);
+    host->free(made);
 }
 
 static rag_status make(struct pg_server *s, const struct pg_vector_place *place,
                        const struct pg_table *table, struct pg_vector_statements **out,
                        rag_error *err)
 {
-    size_t at[STATEMENTS];
     struct pg_vector_statements *made = s->host->alloc(sizeof *made);
     if (!made)
         return pg_no_memory(s->host, err);
     memset(made, 0, sizeof *made);
     made->place = *place;
-    made->strings.host = s->host;
-    const struct building b = { &made->strings, place, table };
-    add_all(&b, at);
-    const rag_status status = pg_text_check(&made->strings, err);
-    if (status != RAG_OK) {
-        pg_text_free(&made->strings);
-        s->host->free(made);
-        return status;
-    }
-    const char *text = made->strings.data;
-    for (int payload = 0; payload < 2; payload++) {
-        const size_t *of = at + (size_t)payload * 5;
-        made->get[payload] = text + of[0];
-        made->scan[payload] = text + of[1];
-        made->exact[payload] = text + of[2];
-        made->near[payload] = text + of[3];
-        made->odd[payload] = text + of[4];
-    }
-    made->put_own = text + at[10];
-    made->erase = text + at[11];
-    made->erase_named = text + at[12];
-    made->clear = text + at[13];
-    made->put_lightrag = text + at[14];
-    *out = made;
-    return RAG_OK;
+    for (size_t i = 0; i < PG_VECTOR_STATEMENTS; i++)
+        made->texts[i].host = s->host;
+    struct building b = { .t = made->texts, .place = place, .table = table };
+    make_all(&b, made);
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < PG_VECTOR_STATEMENTS && status == RAG_OK; i++)
+        status = pg_text_check(&made->texts[i], err);
+    if (status != RAG_OK)
+        free_statements(s->host, made);
+    else
+        *out = made;
+    return status;
 }
 
 static int same_place(const struct pg_vector_place *a, const struct pg_vector_place *b)
@@ -359,7 +361,7 @@ rag_status pg_vector_statements_of(struct pg_server *s, const struct pg_vector_p
                                    const struct pg_vector_statements **out, rag_error *err)
 {
     rag_status status = RAG_OK;
-    (void)pthread_mutex_lock(&making);
+    (void)pthread_mutex_lock(&s->making_vectors);
     struct pg_vector_statements *found = s->vectors;
     while (found && !same_place(&found->place, place))
         found = found->next;
@@ -370,7 +372,7 @@ rag_status pg_vector_statements_of(struct pg_server *s, const struct pg_vector_p
             s->vectors = found;
         }
     }
-    (void)pthread_mutex_unlock(&making);
+    (void)pthread_mutex_unlock(&s->making_vectors);
     if (status == RAG_OK)
         *out = found;
     return status;
@@ -380,8 +382,7 @@ void pg_vector_statements_free(struct pg_server *s)
 {
     while (s->vectors) {
         struct pg_vector_statements *next = s->vectors->next;
-        pg_text_free(&s->vectors->strings);
-        s->host->free(s->vectors);
+        free_statements(s->host, s->vectors);
         s->vectors = next;
     }
 }

@@ -150,9 +150,7 @@ static rag_status ensure_extension(const struct pg_making *m, const char *name)
                              "vector space '%s': the role may not make the extension pgvector: a "
                              "superuser has to run, once in this database: CREATE EXTENSION vector",
                              name);
-    if (status != RAG_OK && m->err)
-        *m->err = local;
-    return status;
+    return pg_pass(status, &local, m->err);
 }
 
 /* ---- indexes --------------------------------------------------------------------------------------- */
@@ -178,15 +176,14 @@ rag_status pg_vector_make_index(const struct pg_making *m, const char *table, co
     return status;
 }
 
-/* Rows that pgvector cannot compare (vector_statements.c), and our order. */
+/* Rows that pgvector cannot compare, and our order. */
 static rag_status make_own_indexes(const struct pg_making *m, const char *table, const char *md5,
                                    int half, const char *columns, const char *order)
 {
     struct pg_text on = { .host = m->host };
     PG_TRY(pg_vector_make_index(m, table, md5, "ragstore_order", order));
     pg_text_printf(&on, "(%s) WHERE ", columns);
-    pg_text_fill(&on, "@(content_vector) < 1e-12 OR @(content_vector) > 1e12",
-                 half ? "l2_norm" : "vector_norm");
+    pg_vector_add_odd(&on, half, "");
     rag_status status = pg_text_check(&on, m->err);
     if (status == RAG_OK)
         status = pg_vector_make_index(m, table, md5, "ragstore_odd", on.data);
