@@ -3,8 +3,9 @@
  *     calls URL                     commands from its input, an answer to each
  *     calls URL load WORKERS SEED   writers until its input ends, a line for each call
  *
- * Commands: put KEY, doc KEY (document status), defer KEY (a row that waits for its vector), get KEY, begin, commit, abort,
- * flush (of the last token), flush-all, describe. "@MS" before a command gives it a deadline. Answers: "ok" and what was found,
+ * Commands: put KEY, doc KEY (document status), defer KEY (a row that waits for its vector), vector KEY, vectors KEY (that of KEY is
+ * read), near (what is nearest), node KEY, edge KEY (from that node), nodes KEY (it is read), get KEY (value and status), value KEY, begin,
+ * commit, abort, flush (of the last token), flush-all, describe. "@MS" before a command gives it a deadline. Answers: "ok" and what was found,
  * or "STATUS OUTCOME RETRYABLE SQLSTATE MESSAGE", all numbers as in status.h and "-" for no state.
  *
  * Lines of load: "SEQUENCE put|doc|flush WORKER NUMBER BEGAN ANSWER...": keys are "WORKER-NUMBER"; a flush is of all up to NUMBER.
@@ -65,6 +66,77 @@ static rag_status defer(rag_store *store, const rag_context *ctx, const char *ke
     return rag_vector_defer_many(store, ctx, "entities", &item, 1, NULL, err);
 }
 
+static const float VECTOR[DIMENSION] = { 1, 0, 0, 0 };
+
+static rag_status put_vector(struct shell *s, const rag_context *ctx, const char *key,
+                             rag_error *err)
+{
+    const rag_vector_item item = { rag_text(key), VECTOR, DIMENSION, rag_text("{}"), 0 };
+    return rag_vector_put_many(s->store, ctx, "entities", &item, 1, &s->token, err);
+}
+
+static rag_status read_vector(struct shell *s, const rag_context *ctx, const char *key,
+                              rag_error *err)
+{
+    const rag_slice ids[] = { rag_text(key) };
+    const unsigned what = RAG_VECTOR_VALUES | RAG_VECTOR_VECTORS;
+    rag_result *rows = NULL;
+    const rag_status status =
+        rag_vector_get_many(s->store, ctx, "entities", ids, 1, what, &rows, err);
+    if (status == RAG_OK)
+        (void)snprintf(s->found, sizeof s->found, "%s",
+                       rag_result_row(rows, 0)->found ? "found" : "absent");
+    rag_result_free(rows);
+    return status;
+}
+
+static rag_status search(struct shell *s, const rag_context *ctx, rag_error *err)
+{
+    rag_vector_query query = RAG_VECTOR_QUERY_INIT;
+    rag_result *rows = NULL;
+    query.vector = VECTOR;
+    query.dimension = DIMENSION;
+    query.top_k = 10;
+    const rag_status status = rag_vector_search(s->store, ctx, "entities", &query, &rows, err);
+    if (status == RAG_OK)
+        (void)snprintf(s->found, sizeof s->found, "%zu", rag_result_count(rows));
+    rag_result_free(rows);
+    return status;
+}
+
+static rag_status put_node(struct shell *s, const rag_context *ctx, const char *key, int edge,
+                           rag_error *err)
+{
+    const rag_node node = { rag_text(key), rag_text("{\"entity_type\":\"x\"}") };
+    const rag_edge to = { rag_text(key), rag_text("other"), rag_text("{\"weight\":1.0}") };
+    return edge ? rag_graph_put_edges(s->store, ctx, &to, 1, RAG_PUT_REPLACE, &s->token, err)
+                : rag_graph_put_nodes(s->store, ctx, &node, 1, RAG_PUT_REPLACE, &s->token, err);
+}
+
+static rag_status read_node(struct shell *s, const rag_context *ctx, const char *key,
+                            rag_error *err)
+{
+    const rag_slice labels[] = { rag_text(key) };
+    rag_result *rows = NULL;
+    const rag_status status =
+        rag_graph_get_nodes(s->store, ctx, labels, 1, RAG_GRAPH_VALUES, &rows, err);
+    if (status == RAG_OK)
+        (void)snprintf(s->found, sizeof s->found, "%s",
+                       rag_result_row(rows, 0)->found ? "found" : "absent");
+    rag_result_free(rows);
+    return status;
+}
+
+static rag_status get_value(struct shell *s, const rag_context *ctx, const char *key,
+                            rag_error *err)
+{
+    const rag_slice keys[] = { rag_text(key) };
+    rag_result *rows = NULL;
+    const rag_status status = rag_kv_get_many(s->store, ctx, "n", keys, 1, &rows, err);
+    rag_result_free(rows);
+    return status;
+}
+
 static rag_status get(struct shell *s, const rag_context *ctx, const char *key, rag_error *err)
 {
     const rag_slice keys[] = { rag_text(key) };
@@ -115,6 +187,18 @@ static rag_status obey(struct shell *s, const char *word, const char *key, const
         return put_doc(s->store, ctx, key, &s->token, err);
     if (strcmp(word, "defer") == 0)
         return defer(s->store, ctx, key, err);
+    if (strcmp(word, "vector") == 0)
+        return put_vector(s, ctx, key, err);
+    if (strcmp(word, "vectors") == 0)
+        return read_vector(s, ctx, key, err);
+    if (strcmp(word, "near") == 0)
+        return search(s, ctx, err);
+    if (strcmp(word, "node") == 0 || strcmp(word, "edge") == 0)
+        return put_node(s, ctx, key, *word == 'e', err);
+    if (strcmp(word, "nodes") == 0)
+        return read_node(s, ctx, key, err);
+    if (strcmp(word, "value") == 0)
+        return get_value(s, ctx, key, err);
     if (strcmp(word, "get") == 0)
         return get(s, ctx, key, err);
     if (strcmp(word, "describe") == 0)

@@ -142,7 +142,7 @@ static rag_status take_turn(const rag_call *call, struct pg_conn *conn, rag_erro
 {
     const struct pg_server *s = call->self;
     rag_error local = RAG_ERROR_INIT;
-    const rag_status status = pg_begin_writing(call, conn, &local);
+    const rag_status status = pg_take_turn(call, conn, &local);
     if (status == RAG_E_TIMEOUT && strcmp(local.native_state, "55P03") == 0)
         return call->host->fail(err, RAG_E_TIMEOUT,
                                 "somebody else is writing into workspace '%s' of the database, "

@@ -13,6 +13,10 @@
  *
  * Statements are prepared when they are first used on a connection and found again by the address of
  * their text. Parameters and results are binary: no value is ever part of the text of a statement.
+ *
+ * Several statements make one trip in libpq's pipeline mode, which the connection is in only while
+ * such a trip lasts. Until then they are a list here, not in libpq's buffers: what is not to be sent
+ * after all (its call has failed before) is dropped as if it had never been.
  * Used by one thread at a time. */
 #include "connection.h"
 
@@ -39,10 +43,16 @@ static const char SESSION[] =
     /* a server on another system than Linux may not be able to */
     " DO $$ BEGIN SET client_connection_check_interval = '2s';"
     " EXCEPTION WHEN OTHERS THEN NULL; END $$; ";
-static const char SQL_COMMIT[] =
-    "COMMIT; SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8";
-static const char SQL_COMMIT_DURABLY[] =
-    "COMMIT; SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8";
+#define INSERTED "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8"
+#define FLUSHED "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::int8"
+static const char *const COMMITS[] = {
+    [PG_COMMIT] = "COMMIT; " INSERTED,
+    [PG_COMMIT_DURABLY] = "COMMIT; " FLUSHED,
+    /* a commit waits for the disk only when its transaction wrote something */
+    [PG_COMMIT_MARK] = "BEGIN; SET LOCAL synchronous_commit = on;"
+                       " SELECT pg_logical_emit_message(true, 'ragstore', 'flush');"
+                       " COMMIT; " FLUSHED,
+};
 static const char SESSION_READ_ONLY[] = "SET default_transaction_read_only = on";
 
 /* ---- parameters and results ----------------------------------------------------------------------- */
@@ -331,16 +341,17 @@ static int ask_to_cancel(const struct pg_conn *c, const rag_context *ctx)
     return asked;
 }
 
-/* The call ended before its statement: end that, too. */
+/* The call ended before its statement: end that, too. Of a pipeline, those behind it do not run. */
 static void cancel_and_drain(struct pg_conn *c)
 {
     rag_context soon = RAG_CONTEXT_INIT;
     soon.deadline_ns = net_now_ns() + (int64_t)PG_CANCEL_MS * 1000000;
     const int asked = ask_to_cancel(c, &soon);
+    const int pipeline = PQpipelineStatus(c->pg) != PQ_PIPELINE_OFF;
     int drained = 0;
     while (asked && !drained && wait_for_result(c, &soon, PG_RUNNING, "", NULL) == RAG_OK) {
         PGresult *rest = PQgetResult(c->pg);
-        drained = !rest;
+        drained = pipeline ? PQresultStatus(rest) == PGRES_PIPELINE_SYNC : !rest;
         PQclear(rest);
     }
     if (!drained)
@@ -387,12 +398,18 @@ static rag_status fail_ended(struct pg_conn *c, const rag_context *ctx, rag_stat
     return status;
 }
 
+/* The time of the call, or that of a statement that begins now. */
+static rag_context limit(const struct pg_conn *c, const rag_context *ctx)
+{
+    return net_context_until(ctx,
+                             net_deadline(ctx, c->patient ? 0 : c->address->command_timeout_ms));
+}
+
 /* All results of what was sent. */
 static rag_status collect(struct pg_conn *c, const rag_context *ctx, enum pg_moment moment,
                           const char *what, struct answer *answer, rag_error *err)
 {
-    const rag_context limited =
-        net_context_until(ctx, net_deadline(ctx, c->patient ? 0 : c->address->command_timeout_ms));
+    const rag_context limited = limit(c, ctx);
     rag_error why = RAG_ERROR_INIT;
     rag_status status;
     for (;;) {
@@ -414,7 +431,9 @@ static rag_status send_text(struct pg_conn *c, const rag_context *ctx, const cha
                             enum pg_moment moment, const char *what, PGresult **out, rag_error *err)
 {
     struct answer answer = { 0 };
+    PG_TRY(pg_send_queue(c, ctx, err));
     PG_TRY(c->host->check(ctx, err));
+    c->trips++;
     if (!PQsendQuery(c->pg, sql))
         return fail_lost(c, PG_RUNNING, what, err);
     const rag_status status = collect(c, ctx, moment, what, &answer, err);
@@ -443,13 +462,14 @@ static int has_ended(struct pg_conn *c)
     return c->lost;
 }
 
-rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int durable, int64_t *position,
-                          rag_error *err)
+rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, enum pg_commit how,
+                          int64_t *position, rag_error *err)
 {
     static const char WHAT[] = "committing";
     struct answer answer = { 0 };
     PG_TRY(c->host->check(ctx, err));
-    if (has_ended(c) || !PQsendQuery(c->pg, durable ? SQL_COMMIT_DURABLY : SQL_COMMIT))
+    c->trips++;
+    if (has_ended(c) || !PQsendQuery(c->pg, COMMITS[how]))
         return fail_lost(c, PG_RUNNING, WHAT, err);
     rag_status status = collect(c, ctx, PG_COMMITTING, WHAT, &answer, err);
     if (answer.committed) { /* whatever came after it */
@@ -486,27 +506,17 @@ static void name_of(unsigned number, char out[NAME_BYTES])
     (void)snprintf(out, NAME_BYTES, "ragstore_%u", number);
 }
 
-static rag_status prepare(struct pg_conn *c, const rag_context *ctx, const char *sql,
-                          const char *what, rag_error *err)
+/* Room for as many more prepared statements, so that none is lost that the server has. */
+static rag_status reserve_prepared(struct pg_conn *c, size_t more, rag_error *err)
 {
-    if (c->prepared_count == c->prepared_capacity) {
-        const size_t capacity = c->prepared_capacity ? c->prepared_capacity * 2 : 16;
-        struct pg_prepared *more = c->host->realloc(c->prepared, capacity * sizeof *more);
-        if (!more)
-            return pg_no_memory(c->host, err);
-        c->prepared = more;
-        c->prepared_capacity = capacity;
-    }
-    const unsigned number = ++c->prepared_names;
-    char name[NAME_BYTES];
-    struct answer answer = { 0 };
-    name_of(number, name);
-    if (!PQsendPrepare(c->pg, name, sql, 0, NULL))
-        return fail_lost(c, PG_RUNNING, what, err);
-    const rag_status status = collect(c, ctx, PG_RUNNING, what, &answer, err);
-    PQclear(answer.result);
-    PG_TRY(status);
-    c->prepared[c->prepared_count++] = (struct pg_prepared){ sql, number };
+    if (c->prepared_count + more <= c->prepared_capacity)
+        return RAG_OK;
+    const size_t capacity = c->prepared_capacity * 2 + 2 * (size_t)PG_QUEUE_MAX;
+    struct pg_prepared *room = c->host->realloc(c->prepared, capacity * sizeof *room);
+    if (!room)
+        return pg_no_memory(c->host, err);
+    c->prepared = room;
+    c->prepared_capacity = capacity;
     return RAG_OK;
 }
 
@@ -520,35 +530,181 @@ static int is_large(const struct pg_params *params)
     return bytes > LARGE_BYTES;
 }
 
-rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
-                  const struct pg_params *params, const char *what, PGresult **out, rag_error *err)
+/* ---- the queue ------------------------------------------------------------------------------------ */
+
+rag_status pg_queue(struct pg_conn *c, const char *sql, const struct pg_params *params,
+                    const char *what, PGresult **out, rag_error *err)
+{
+    static const struct pg_params none = { 0 };
+    if (params && params->too_large)
+        return c->host->fail(err, RAG_E_NO_MEMORY,
+                             "PostgreSQL, %s: a batch of more than 1 GB, or out of memory", what);
+    if (c->queued == PG_QUEUE_MAX)
+        return c->host->fail(err, RAG_E_INVALID, "PostgreSQL, %s: %d statements wait already", what,
+                             (int)PG_QUEUE_MAX);
+    c->queue[c->queued++] = (struct pg_queued){ sql, params ? params : &none, what, out, 0 };
+    return RAG_OK;
+}
+
+void pg_queue_waits(struct pg_conn *c)
+{
+    c->queue[c->queued - 1].answered = 1;
+}
+
+void pg_forget_queue(struct pg_conn *c)
+{
+    c->queued = 0;
+}
+
+/* A command of a trip: a statement, or its preparing. */
+struct step {
+    const struct pg_queued *of;
+    unsigned prepares; /* the number of what is prepared; 0: the statement itself */
+};
+
+struct trip {
+    struct step steps[2 * PG_QUEUE_MAX];
+    size_t count;
+    PGresult *results[PG_QUEUE_MAX];
+};
+
+/* `number` 0: not prepared. */
+static int send_statement(struct pg_conn *c, const struct pg_queued *q, unsigned number)
 {
     static const int binary[PG_PARAMS_MAX] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                                1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
-    PG_TRY(c->host->check(ctx, err));
-    if (params->too_large)
-        return c->host->fail(err, RAG_E_NO_MEMORY,
-                             "PostgreSQL, %s: a batch of more than 1 GB, or out of memory", what);
-    const int large = is_large(params);
-    if (!large && !find_prepared(c, sql))
-        PG_TRY(prepare(c, ctx, sql, what, err));
+    const struct pg_params *p = q->params;
     char name[NAME_BYTES];
-    struct answer answer = { 0 };
-    int sent;
-    if (large) {
-        sent = PQsendQueryParams(c->pg, sql, params->count, NULL, params->values, params->lengths,
-                                 binary, 1);
-    } else {
-        name_of(find_prepared(c, sql)->number, name);
-        sent = PQsendQueryPrepared(c->pg, name, params->count, params->values, params->lengths,
-                                   binary, 1);
+    name_of(number, name);
+    return number
+               ? PQsendQueryPrepared(c->pg, name, p->count, p->values, p->lengths, binary, 1)
+               : PQsendQueryParams(c->pg, q->sql, p->count, NULL, p->values, p->lengths, binary, 1);
+}
+
+/* 1 when all of it is in libpq's hands. */
+static int send_step(struct pg_conn *c, struct trip *t, const struct pg_queued *q)
+{
+    const struct pg_prepared *known = find_prepared(c, q->sql);
+    unsigned number = known ? known->number : 0;
+    if (is_large(q->params)) {
+        number = 0;
+    } else if (!known) {
+        char name[NAME_BYTES];
+        number = ++c->prepared_names;
+        name_of(number, name);
+        if (!PQsendPrepare(c->pg, name, q->sql, 0, NULL))
+            return 0;
+        t->steps[t->count++] = (struct step){ q, number };
     }
-    if (!sent)
+    t->steps[t->count++] = (struct step){ q, 0 };
+    return send_statement(c, q, number) && (!q->answered || PQsendFlushRequest(c->pg));
+}
+
+/* The answers to all steps, in their order, and the end of the pipeline. `why`, `what`: of the first
+ * failure, whose result stays in *failure. */
+static rag_status collect_trip(struct pg_conn *c, const rag_context *ctx, struct trip *t,
+                               PGresult **failure, const char **what, rag_error *why)
+{
+    size_t at = 0;
+    rag_context limited = limit(c, ctx);
+    for (;;) {
+        const struct step *step = at < t->count ? &t->steps[at] : NULL;
+        if (!*failure && step)
+            *what = step->of->what;
+        PG_TRY(wait_for_result(c, &limited, PG_RUNNING, *what, why));
+        PGresult *next = PQgetResult(c->pg);
+        const ExecStatusType kind = PQresultStatus(next);
+        if (next && kind == PGRES_PIPELINE_SYNC) {
+            PQclear(next);
+            return RAG_OK;
+        }
+        if (!next && !step)
+            return fail_lost(c, PG_RUNNING, *what, why);
+        if (!next) { /* the step is over */
+            at++;
+            if (step->of->answered && !step->prepares)
+                limited = limit(c, ctx);
+        } else if (kind != PGRES_COMMAND_OK && kind != PGRES_TUPLES_OK && !*failure) {
+            *failure = next;
+        } else if (*failure || !step) { /* did not run */
+            PQclear(next);
+        } else if (step->prepares) {
+            c->prepared[c->prepared_count++] =
+                (struct pg_prepared){ step->of->sql, step->prepares };
+            PQclear(next);
+        } else {
+            PQclear(t->results[step->of - c->queue]);
+            t->results[step->of - c->queue] = next;
+        }
+    }
+}
+
+/* A trip in pipeline mode. */
+static rag_status travel(struct pg_conn *c, const rag_context *ctx, size_t n, struct trip *t,
+                         rag_error *err)
+{
+    PGresult *failure = NULL;
+    const char *what = c->queue[0].what;
+    rag_error why = RAG_ERROR_INIT;
+    int sent = PQenterPipelineMode(c->pg);
+    for (size_t i = 0; i < n && sent; i++)
+        sent = send_step(c, t, &c->queue[i]);
+    if (!sent || !PQpipelineSync(c->pg))
         return fail_lost(c, PG_RUNNING, what, err);
-    const rag_status status = collect(c, ctx, PG_RUNNING, what, &answer, err);
-    if (status == RAG_OK && out)
-        *out = answer.result;
-    else
-        PQclear(answer.result);
+    rag_status status = collect_trip(c, ctx, t, &failure, &what, &why);
+    if (status == RAG_E_TIMEOUT || status == RAG_E_CANCELLED)
+        status = fail_ended(c, ctx, status, PG_RUNNING, what, &why);
+    else if (failure) /* says more than the loss that may have followed */
+        status = pg_map_error(c->host, c->pg, failure, PG_RUNNING, what, &why);
+    PQclear(failure);
+    c->lost |= PQstatus(c->pg) == CONNECTION_BAD || !PQexitPipelineMode(c->pg);
+    if (status != RAG_OK && err)
+        *err = why;
+    return status;
+}
+
+/* The usual case, one statement that is prepared already, or never is. */
+static rag_status send_alone(struct pg_conn *c, const rag_context *ctx, struct trip *t,
+                             rag_error *err)
+{
+    const struct pg_queued *q = &c->queue[0];
+    const unsigned number = is_large(q->params) ? 0 : find_prepared(c, q->sql)->number;
+    struct answer answer = { 0 };
+    if (!send_statement(c, q, number))
+        return fail_lost(c, PG_RUNNING, q->what, err);
+    const rag_status status = collect(c, ctx, PG_RUNNING, q->what, &answer, err);
+    t->results[0] = answer.result;
+    return status;
+}
+
+rag_status pg_send_queue(struct pg_conn *c, const rag_context *ctx, rag_error *err)
+{
+    const size_t n = c->queued;
+    struct trip t = { .count = 0 };
+    if (!n)
+        return RAG_OK;
+    PG_TRY(c->host->check(ctx, err));
+    PG_TRY(reserve_prepared(c, n, err));
+    const int alone = n == 1 && (is_large(c->queue[0].params) || find_prepared(c, c->queue[0].sql));
+    c->queued = 0;
+    c->trips++;
+    const rag_status status = alone ? send_alone(c, ctx, &t, err) : travel(c, ctx, n, &t, err);
+    for (size_t i = 0; i < n; i++)
+        if (status == RAG_OK && c->queue[i].out)
+            *c->queue[i].out = t.results[i];
+        else
+            PQclear(t.results[i]);
+    return status;
+}
+
+rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
+                  const struct pg_params *params, const char *what, PGresult **out, rag_error *err)
+{
+    PG_TRY(c->host->check(ctx, err));
+    const size_t before = c->queued;
+    PG_TRY(pg_queue(c, sql, params, what, out, err));
+    const rag_status status = pg_send_queue(c, ctx, err);
+    if (c->queued > before) /* not sent: nobody else has its parameters */
+        c->queued = before;
     return status;
 }

@@ -18,12 +18,23 @@ struct pg_address {
     int read_only;
 };
 
+struct pg_params;
+
 struct pg_prepared {
     const char *sql; /* by address: statements live as long as the backend */
     unsigned number;
 };
 
-enum { PG_END_CODE_BYTES = 6, PG_END_LINE_BYTES = 200 };
+/* A statement that waits to be sent with those behind it. */
+struct pg_queued {
+    const char *sql;
+    const struct pg_params *params;
+    const char *what;
+    PGresult **out;
+    int answered; /* at once, not with those behind it */
+};
+
+enum { PG_END_CODE_BYTES = 6, PG_END_LINE_BYTES = 200, PG_QUEUE_MAX = 12 };
 
 struct pg_conn {
     const rag_host *host;
@@ -32,6 +43,10 @@ struct pg_conn {
     struct pg_prepared *prepared;
     size_t prepared_count, prepared_capacity;
     unsigned prepared_names; /* names that were ever sent: none is used twice */
+    struct pg_queued queue[PG_QUEUE_MAX];
+    size_t queued;
+    unsigned trips; /* to the server and back: whether a queue was sent is seen by it */
+    unsigned steps; /* of transactions (transaction.c) */
     int64_t born_ns;
     int64_t life;      /* which life of the server this session is of (durability.c) */
     int vector_effort; /* of searches by index (vector_search.c); 0: not set */
@@ -71,23 +86,45 @@ void pg_disconnect(struct pg_conn *c);
 /* 1 when the server has not hung up. */
 int pg_is_alive(const struct pg_conn *c);
 
-/* Run one statement (prepared when it is new here, unless its parameters are large) and wait for its result, in the binary
- * format: *out (may be NULL) is freed with PQclear(). `sql` lives as long as the connection. At the
- * deadline of the context, or when it is cancelled, the statement is cancelled on the server, which
- * takes up to PG_CANCEL_MS more; after that the connection is given up. `what` is for messages. */
+/* Statements go out together, as one pipeline: pg_queue() keeps one back, and the next statement of
+ * any kind on this connection, or pg_send_queue(), takes all that were kept along in one trip. They
+ * run one after the other. The first that fails is what that call reports, with that statement's
+ * `what`; those behind it did not run, and no *out is set then. What must not be sent any more is
+ * forgotten by pg_forget_queue(): the server has not seen it.
+ *
+ * Results are in the binary format and freed with PQclear(); `out` may be NULL. `params` (NULL: none),
+ * what it points to, and *out have to stay until the statements are sent; `sql` and `what` live as
+ * long as the connection. A statement is prepared, in the same trip, when it is new here, unless its
+ * parameters are large. */
+rag_status pg_queue(struct pg_conn *c, const char *sql, const struct pg_params *params,
+                    const char *what, PGresult **out, rag_error *err);
+/* The last one queued may wait for others for long: it is answered by itself, and command_timeout
+ * begins anew for those behind it. (Otherwise it is for the trip.) */
+void pg_queue_waits(struct pg_conn *c);
+rag_status pg_send_queue(struct pg_conn *c, const rag_context *ctx, rag_error *err);
+void pg_forget_queue(struct pg_conn *c);
+
+/* Run one statement, behind those that are queued, and wait for its result. At the deadline of the
+ * context, or when it is cancelled, the statement is cancelled on the server, which takes up to
+ * PG_CANCEL_MS more; after that the connection is given up. `what` is for messages. */
 enum { PG_CANCEL_MS = 1000 };
 rag_status pg_run(struct pg_conn *c, const rag_context *ctx, const char *sql,
                   const struct pg_params *params, const char *what, PGresult **out, rag_error *err);
 
-/* Statements without parameters and without answer, several in one text. */
+/* Statements without parameters and without answer, several in one text: a trip of their own. */
 rag_status pg_command(struct pg_conn *c, const rag_context *ctx, const char *sql,
                       enum pg_moment moment, const char *what, rag_error *err);
 
-/* COMMIT. RAG_OK: it is committed, and *position is a place in the log behind it: where the log ended
- * right after that, or, `durable` (it was a synchronous one), how far it was on disk then. INT64_MAX
- * when the connection ended before that was said. */
-rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, int durable, int64_t *position,
-                          rag_error *err);
+/* COMMIT, a trip of its own: nothing may be queued. RAG_OK: it is committed, and *position is a place
+ * in the log behind it: where the log ended right after that, or, when it was a synchronous one, how far it
+ * was on disk then. INT64_MAX when the connection ended before that was said. */
+enum pg_commit {
+    PG_COMMIT,
+    PG_COMMIT_DURABLY, /* the transaction is a synchronous one */
+    PG_COMMIT_MARK     /* such a transaction as a whole, which writes a mark into the log */
+};
+rag_status pg_commit_work(struct pg_conn *c, const rag_context *ctx, enum pg_commit how,
+                          int64_t *position, rag_error *err);
 
 /* One statement without parameters and with an answer as text, which is not kept prepared. */
 rag_status pg_ask_once(struct pg_conn *c, const rag_context *ctx, const char *sql, const char *what,

@@ -274,35 +274,31 @@ static void add_odd(struct batch *b, const rag_doc_fields *d)
         pg_array_add(&b->odd_texts, d->id);
 }
 
-static rag_status send_one(const rag_call *call, struct pg_conn *conn, const char *sql,
-                           struct pg_params *params, rag_error *err)
-{
-    return pg_run(conn, call->ctx, sql, params, "writing documents", NULL, err);
-}
+static const char WRITING[] = "writing documents";
 
 static rag_status send_odd(const rag_call *call, struct pg_conn *conn, const struct batch *b,
                            rag_error *err)
 {
-    struct pg_params params;
+    struct pg_params other, params;
     if (b->odd_texts.count) {
-        begin_table_params(&params, call);
-        pg_add_array(&params, &b->odd_texts);
-        PG_TRY(send_one(call, conn, table_statements(call)->erase, &params, err));
+        begin_table_params(&other, call);
+        pg_add_array(&other, &b->odd_texts);
+        PG_TRY(pg_queue(conn, table_statements(call)->erase, &other, WRITING, NULL, err));
     }
     pg_params_begin(&params, call);
     for (size_t i = 0; i < ODD_COLUMNS; i++)
         pg_add_array(&params, &b->odd[i]);
     pg_add_array(&params, &b->duplicate);
-    return send_one(call, conn, SQL_ODD_PUT, &params, err);
+    return pg_run(conn, call->ctx, SQL_ODD_PUT, &params, WRITING, NULL, err);
 }
 
 static rag_status send_rows(const rag_call *call, struct pg_conn *conn, const struct batch *b,
                             rag_error *err)
 {
-    struct pg_params params;
-    pg_params_begin(&params, call);
-    pg_add_array(&params, &b->row_ids);
-    PG_TRY(send_one(call, conn, SQL_ODD_DELETE, &params, err));
+    struct pg_params other, params;
+    pg_params_begin(&other, call);
+    pg_add_array(&other, &b->row_ids);
+    PG_TRY(pg_queue(conn, SQL_ODD_DELETE, &other, WRITING, NULL, err));
     begin_table_params(&params, call);
     pg_add_array(&params, &b->rows.ids);
     pg_add_array(&params, &b->rows.created);
@@ -311,7 +307,7 @@ static rag_status send_rows(const rag_call *call, struct pg_conn *conn, const st
     for (size_t i = 0; i < TABLE->column_count; i++)
         pg_add_array(&params, &b->rows.columns[i]);
     pg_add_int(&params, 0);
-    return send_one(call, conn, table_statements(call)->put, &params, err);
+    return pg_run(conn, call->ctx, table_statements(call)->put, &params, WRITING, NULL, err);
 }
 
 static rag_status batch_send(const rag_call *call, struct pg_conn *conn, struct batch *b,
@@ -389,19 +385,16 @@ static rag_status ask_both(const rag_call *call, struct pg_conn *conn, const str
                            PGresult *out[2], rag_error *err)
 {
     struct pg_array texts, bytes;
-    struct pg_params params;
+    struct pg_params table, odd;
     out[0] = out[1] = NULL;
     add_ids(q, call->host, &texts, &bytes);
-    begin_table_params(&params, call);
-    pg_add_array(&params, &texts);
-    rag_status status = pg_run(conn, call->ctx, of_table, &params, what, &out[0], err);
-    if (status == RAG_OK) {
-        pg_params_begin(&params, call);
-        pg_add_array(&params, &bytes);
-        status = pg_run(conn, call->ctx, of_odd, &params, what, &out[1], err);
-    }
-    if (status != RAG_OK)
-        PQclear(out[0]);
+    begin_table_params(&table, call);
+    pg_add_array(&table, &texts);
+    pg_params_begin(&odd, call);
+    pg_add_array(&odd, &bytes);
+    rag_status status = pg_queue(conn, of_table, &table, what, &out[0], err);
+    if (status == RAG_OK)
+        status = pg_run(conn, call->ctx, of_odd, &odd, what, &out[1], err);
     pg_array_free(&texts);
     pg_array_free(&bytes);
     return status;

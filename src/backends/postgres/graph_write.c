@@ -76,13 +76,15 @@ static rag_status add_values(const rag_call *call, struct batch *b, const struct
 static rag_status send_batch(const rag_call *call, struct pg_conn *conn, const struct batch *b,
                              rag_error *err)
 {
-    struct pg_params params;
+    const struct pg_server *s = call->self;
+    struct pg_params params, ends;
     pg_params_begin(&params, call);
     pg_add_labels(&params, &b->ends.sources);
     if (b->attributes.kind == PG_EDGE) {
         pg_add_labels(&params, &b->ends.targets);
-        struct pg_params ends = params;
-        PG_TRY(pg_graph_run(call, conn, PG_PUT_ENDS, &ends, "writing ends of edges", NULL, err));
+        ends = params;
+        PG_TRY(
+            pg_queue(conn, s->graph->sql[PG_PUT_ENDS], &ends, "writing ends of edges", NULL, err));
     }
     pg_add_array(&params, &b->values);
     pg_add_array(&params, &b->extras);

@@ -109,18 +109,20 @@ static rag_status ask(const rag_call *call, struct pg_conn *conn, const struct p
                       const struct keys *k, const char *of_table, const char *of_others,
                       const char *what, struct answers *out, rag_error *err)
 {
-    struct pg_params params;
+    struct pg_params fitting, others;
     rag_status status = RAG_OK;
     if (k->fitting.count) {
-        pg_params_begin_named(&params, call, p->name);
-        pg_add_array(&params, &k->fitting);
-        status = pg_run(conn, call->ctx, of_table, &params, what, &out->fitting, err);
+        pg_params_begin_named(&fitting, call, p->name);
+        pg_add_array(&fitting, &k->fitting);
+        status = pg_queue(conn, of_table, &fitting, what, &out->fitting, err);
     }
     if (status == RAG_OK && k->others.count) {
-        pg_params_begin_named(&params, call, p->name);
-        pg_add_array(&params, &k->others);
-        status = pg_run(conn, call->ctx, of_others, &params, what, &out->others, err);
+        pg_params_begin_named(&others, call, p->name);
+        pg_add_array(&others, &k->others);
+        status = pg_queue(conn, of_others, &others, what, &out->others, err);
     }
+    if (status == RAG_OK)
+        status = pg_send_queue(conn, call->ctx, err);
     if (status != RAG_OK)
         answers_clear(out);
     return status;

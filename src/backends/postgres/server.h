@@ -70,8 +70,12 @@ rag_status pg_write(const rag_call *call, pg_work work, void *user, int durable,
 /* `work` on a connection that is inside a transaction: behind a savepoint. */
 rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
                          rag_error *err);
-/* BEGIN and the turn. A caller with a deadline waits until that, others for lock_timeout_ms. */
-rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err);
+/* BEGIN and the turn, queued; *turn stays until they are sent. A caller with a deadline waits until
+ * that, others for lock_timeout_ms. */
+rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, struct pg_params *turn,
+                            rag_error *err);
+/* The same at once. */
+rag_status pg_take_turn(const rag_call *call, struct pg_conn *conn, rag_error *err);
 /* The counters and COMMIT. */
 rag_status pg_end_build(const rag_call *call, struct pg_conn *conn, rag_token *token,
                         rag_error *err);

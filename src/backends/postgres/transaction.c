@@ -8,6 +8,11 @@
  * Inside an explicit transaction each slot runs behind a savepoint: a slot that fails undoes itself
  * and the transaction goes on.
  *
+ * What begins a transaction or a step makes no trip to the server by itself: it is queued (connection.h)
+ * and goes with the first statement of the work, and the release of a savepoint with the next step's.
+ * COMMIT is sent when all before it was answered, and alone: a connection that is lost before that
+ * has done nothing, for certain, and the call may be tried again.
+ *
  * A token is a position in the server's write-ahead log. Commits are asynchronous (synchronous_commit
  * is off): they are visible at once and lost only when the server loses its memory within moments: its
  * machine dies, or one of its processes is killed. Always a prefix of the order survives. A flush
@@ -22,15 +27,25 @@
 #include "schema.h"
 #include "server.h"
 
+static const char SQL_BEGIN[] = "BEGIN ISOLATION LEVEL READ COMMITTED";
+static const char SQL_DURABLE[] = "SET LOCAL synchronous_commit = on";
+/* Steps of a transaction, in turn: should the release of the one before not be done, no other step
+ * can be taken for it. */
+static const struct {
+    const char *begin, *release, *undo;
+} steps[] = {
+    { "SAVEPOINT odd", "RELEASE SAVEPOINT odd",
+      "ROLLBACK TO SAVEPOINT odd; RELEASE SAVEPOINT odd" },
+    { "SAVEPOINT even", "RELEASE SAVEPOINT even",
+      "ROLLBACK TO SAVEPOINT even; RELEASE SAVEPOINT even" },
+};
 static const char SQL_TURN[] =
-    "SELECT set_config('lock_timeout', $1::text, true),"
+    "SELECT set_config('lock_timeout', $1::int8::text || 'ms', true),"
     " pg_advisory_xact_lock(hashtextextended('ragstore turn ' || $2::text, 0))";
 /* How far the log is on disk; and whether this is a standby, whose own log that is not. */
 static const char SQL_FLUSHED[] =
     "SELECT (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0')"
     " ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::int8, pg_is_in_recovery()::int::int8";
-/* A commit flushes only when its transaction wrote something. */
-static const char SQL_MARK[] = "SELECT pg_logical_emit_message(true, 'ragstore', 'flush')";
 
 enum { CLEAN_UP_MS = 2000, COMMIT_LEAST_MS = 5000, COMMIT_MS = 300000, FOLD_EVERY = 256 };
 
@@ -58,6 +73,7 @@ static rag_status acquire(const rag_call *call, struct pg_conn **conn, rag_error
 static void release(const rag_call *call, struct pg_conn *conn)
 {
     struct net_pool *pool = server_of(call)->pool;
+    pg_forget_queue(conn);
     /* nobody may get one in the middle of a transaction, however its last user ended */
     const int lost = conn->lost || PQtransactionStatus(conn->pg) != PQTRANS_IDLE;
     net_pool_release(pool, conn, !lost);
@@ -68,7 +84,8 @@ static void release(const rag_call *call, struct pg_conn *conn)
 static void roll_back(struct pg_conn *conn)
 {
     const rag_context ctx = clean_up_context();
-    if (!conn->lost &&
+    pg_forget_queue(conn);
+    if (!conn->lost && PQtransactionStatus(conn->pg) != PQTRANS_IDLE &&
         pg_command(conn, &ctx, "ROLLBACK", PG_RUNNING, "rolling back", NULL) != RAG_OK)
         conn->lost = 1;
 }
@@ -78,21 +95,24 @@ static void roll_back(struct pg_conn *conn)
 rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
                          rag_error *err)
 {
+    static const char WHAT[] = "a savepoint";
     if (conn->lost)
         return call->host->fail(err, RAG_E_TRANSACTION,
                                 "the connection of this transaction was lost: it was rolled back");
-    rag_status status =
-        pg_command(conn, call->ctx, "SAVEPOINT slot", PG_RUNNING, "a savepoint", err);
-    if (status == RAG_OK) {
+    const size_t queued = conn->queued;
+    const unsigned trips = conn->trips, step = conn->steps % 2;
+    rag_status status = pg_queue(conn, steps[step].begin, NULL, WHAT, NULL, err);
+    if (status == RAG_OK)
         status = work(call, conn, user, err);
-        const rag_context ctx = clean_up_context();
-        if (!conn->lost && status == RAG_OK)
-            status =
-                pg_command(conn, &ctx, "RELEASE SAVEPOINT slot", PG_RUNNING, "a savepoint", err);
-        else if (!conn->lost &&
-                 pg_command(conn, &ctx, "ROLLBACK TO SAVEPOINT slot; RELEASE SAVEPOINT slot",
-                            PG_RUNNING, "a savepoint", NULL) != RAG_OK)
-            conn->lost = 1;
+    const rag_context ctx = clean_up_context();
+    if (conn->trips == trips) { /* nothing was sent: there was no step */
+        conn->queued = queued;
+    } else if (status == RAG_OK) {
+        conn->steps++;
+        status = pg_queue(conn, steps[step].release, NULL, WHAT, NULL, err);
+    } else if (!conn->lost) {
+        pg_forget_queue(conn);
+        conn->lost = pg_command(conn, &ctx, steps[step].undo, PG_RUNNING, WHAT, NULL) != RAG_OK;
     }
     /* the transaction is gone: only as a whole it can be tried again */
     if (status != RAG_OK && conn->lost && err)
@@ -139,26 +159,27 @@ rag_status pg_read(const rag_call *call, pg_work work, void *user, rag_error *er
 
 /* Read committed, whatever the server's default is: each statement sees what was committed before it,
  * so also what was while this one waited for its turn. */
-rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, rag_error *err)
+rag_status pg_begin_writing(const rag_call *call, struct pg_conn *conn, struct pg_params *turn,
+                            rag_error *err)
 {
     const struct pg_server *s = server_of(call);
-    struct pg_params params = { 0 };
-    struct pg_text timeout = { .host = call->host };
-    const int64_t ms = call->ctx->deadline_ns ? 0 : s->lock_timeout_ms;
-    pg_text_printf(&timeout, "%lldms", (long long)ms);
-    rag_status status = pg_text_check(&timeout, err);
+    memset(turn, 0, sizeof *turn);
+    pg_add_int(turn, call->ctx->deadline_ns ? 0 : s->lock_timeout_ms);
+    pg_add_text(turn, s->workspace);
+    PG_TRY(pg_queue(conn, SQL_BEGIN, NULL, "beginning a transaction", NULL, err));
+    PG_TRY(pg_queue(conn, SQL_TURN, turn, "waiting for the writer's turn", NULL, err));
+    pg_queue_waits(conn);
+    return RAG_OK;
+}
+
+rag_status pg_take_turn(const rag_call *call, struct pg_conn *conn, rag_error *err)
+{
+    struct pg_params turn;
+    rag_status status = pg_begin_writing(call, conn, &turn, err);
     if (status == RAG_OK)
-        status = pg_command(conn, call->ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", PG_RUNNING,
-                            "beginning a transaction", err);
-    if (status == RAG_OK) {
-        pg_add_slice(&params, (rag_slice){ timeout.data, timeout.len });
-        pg_add_text(&params, s->workspace);
-        status =
-            pg_run(conn, call->ctx, SQL_TURN, &params, "waiting for the writer's turn", NULL, err);
-    }
+        status = pg_send_queue(conn, call->ctx, err);
     if (status != RAG_OK)
         roll_back(conn);
-    pg_text_free(&timeout);
     return status;
 }
 
@@ -177,7 +198,7 @@ static rag_status end_writing(const rag_call *call, struct pg_conn *conn, int du
     ctx.deadline_ns = net_now_ns() + least * 1000000;
     if (call->ctx->deadline_ns > ctx.deadline_ns)
         ctx.deadline_ns = call->ctx->deadline_ns;
-    PG_TRY(pg_commit_work(conn, &ctx, durable, &position, err));
+    PG_TRY(pg_commit_work(conn, &ctx, durable ? PG_COMMIT_DURABLY : PG_COMMIT, &position, err));
     *token = pg_durability_commit(server_of(call)->durability, conn, position, durable);
     return RAG_OK;
 }
@@ -193,8 +214,7 @@ static rag_status begin_durable(const rag_call *call, struct pg_conn *conn, rag_
             err->outcome = RAG_OUTCOME_NOT_APPLIED;
         return status;
     }
-    return pg_command(conn, call->ctx, "SET LOCAL synchronous_commit = on", PG_RUNNING,
-                      "beginning a transaction", err);
+    return pg_queue(conn, SQL_DURABLE, NULL, "beginning a transaction", NULL, err);
 }
 
 static rag_status fold(const rag_call *call, struct pg_conn *conn, rag_error *err)
@@ -210,19 +230,20 @@ static rag_status write_once(void *user, rag_error *err)
     struct pg_server *s = server_of(a->call);
     struct pg_conn *conn;
     PG_TRY(acquire(a->call, &conn, err));
-    rag_status status = pg_begin_writing(a->call, conn, err);
-    if (status == RAG_OK) {
-        if (a->durable)
-            status = begin_durable(a->call, conn, err);
-        if (status == RAG_OK)
-            status = a->work(a->call, conn, a->user, err);
-        if (status == RAG_OK && atomic_fetch_add(&s->writes, 1) % FOLD_EVERY == FOLD_EVERY - 1)
-            status = fold(a->call, conn, err);
-        if (status == RAG_OK)
-            status = end_writing(a->call, conn, a->durable, &a->token, err);
-        else
-            roll_back(conn);
-    }
+    struct pg_params turn;
+    rag_status status = pg_begin_writing(a->call, conn, &turn, err);
+    if (status == RAG_OK && a->durable)
+        status = begin_durable(a->call, conn, err);
+    if (status == RAG_OK)
+        status = a->work(a->call, conn, a->user, err);
+    if (status == RAG_OK && atomic_fetch_add(&s->writes, 1) % FOLD_EVERY == FOLD_EVERY - 1)
+        status = fold(a->call, conn, err);
+    if (status == RAG_OK) /* the work may have had nothing to say */
+        status = pg_send_queue(conn, a->call->ctx, err);
+    if (status == RAG_OK)
+        status = end_writing(a->call, conn, a->durable, &a->token, err);
+    else
+        roll_back(conn);
     release(a->call, conn);
     return status;
 }
@@ -264,7 +285,7 @@ static rag_status begin_once(void *user, rag_error *err)
     struct attempt *a = user;
     struct pg_conn *conn;
     PG_TRY(acquire(a->call, &conn, err));
-    const rag_status status = pg_begin_writing(a->call, conn, err);
+    const rag_status status = pg_take_turn(a->call, conn, err);
     if (status == RAG_OK)
         ((struct pg_txn *)a->user)->conn = conn;
     else
@@ -310,6 +331,7 @@ rag_status pg_commit(const rag_call *call, rag_token *token, rag_error *err)
 {
     const struct pg_txn *t = call->txn;
     rag_status status;
+    pg_forget_queue(t->conn); /* the release of a savepoint: committing ends it, too */
     if (t->conn->lost)
         status =
             call->host->fail(err, RAG_E_TRANSACTION,
@@ -346,15 +368,11 @@ static rag_status flush_work(const rag_call *call, struct pg_conn *conn, void *u
     PG_TRY(pg_durability_check(durability, conn, upto, flushed, &covered, err));
     if (covered || nothing_here)
         return RAG_OK;
-    rag_status status = pg_command(conn, call->ctx, "BEGIN; SET LOCAL synchronous_commit = on",
-                                   PG_RUNNING, "flushing", err);
-    if (status == RAG_OK)
-        status = pg_run(conn, call->ctx, SQL_MARK, &none, "flushing", NULL, err);
+    const rag_status status = pg_commit_work(conn, call->ctx, PG_COMMIT_MARK, &position, err);
     if (status != RAG_OK) {
         roll_back(conn);
         return status;
     }
-    PG_TRY(pg_commit_work(conn, call->ctx, 1, &position, err));
     pg_durability_synced(durability, conn, given);
     return RAG_OK;
 }
