@@ -180,6 +180,13 @@ typedef struct rag_vector_table {
                                rag_error *err);
 } rag_vector_table;
 
+/* What a search in labels looks for: a label that contains `text` once every character of `from` in it
+ * has become the one at the same place of `to` (as SQL's translate() does it). UTF-8. */
+typedef struct rag_label_query {
+    rag_slice text; /* without case; not empty */
+    rag_slice from, to;
+} rag_label_query;
+
 typedef struct rag_graph_table {
     size_t struct_size;
     /* Required. In put_edges no unordered pair comes twice. */
@@ -212,6 +219,10 @@ typedef struct rag_graph_table {
      * around it and not empty. */
     rag_status (*search_labels)(const rag_call *call, rag_slice query, size_t limit,
                                 rag_result *out, rag_error *err);
+    /* Optional, for backends that search but do not fold: in place of search_labels and of that scan.
+     * Labels (key), in any order, among which are the `limit` best; the caller ranks them. */
+    rag_status (*label_candidates)(const rag_call *call, const rag_label_query *query, size_t limit,
+                                   rag_result *out, rag_error *err);
 } rag_graph_table;
 
 /* The members of a document row that backends keep apart to answer questions by index. Empty

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "alloc.h"
 #include "slice.h"
 #include "utf8.h"
 
@@ -142,6 +143,61 @@ size_t fold_text(const void *data, size_t len, char *out, int *same_widths)
     *same_widths = 0;
     return fold_slowly(data, len, out);
 }
+
+/* ---- what folds to what ---------------------------------------------------------------------------- */
+
+enum { CODES = 0x110000, SURROGATES = 0xd800, BEHIND_SURROGATES = 0xe000, WIDEST = 4 };
+
+static void mark_characters(rag_slice text, unsigned char *set)
+{
+    const unsigned char *p = text.data;
+    for (size_t i = 0; i < text.len;) {
+        const size_t n = utf8_sequence(p + i, text.len - i), step = n ? n : 1;
+        const unsigned c = decode(p + i, n);
+        set[c / 8] |= (unsigned char)(1u << c % 8);
+        i += step;
+    }
+}
+
+/* The next character behind `c` that folds to another one, which is in `set`; 0: there is none. */
+static unsigned next_variant(unsigned c, const unsigned char *set)
+{
+    while (++c < CODES) {
+        if (c == SURROGATES)
+            c = BEHIND_SURROGATES;
+        const unsigned small = lower(c);
+        if (small != c && set[small / 8] >> small % 8 & 1)
+            return c;
+    }
+    return 0;
+}
+
+rag_status fold_variants(rag_slice folded, rag_slice *from, rag_slice *to, char **memory,
+                         rag_error *err)
+{
+    size_t count = 0, lengths[2] = { 0, 0 };
+    unsigned char *set = rag_alloc(CODES / 8);
+    if (!set)
+        return rag_fail_memory(err);
+    memset(set, 0, CODES / 8);
+    mark_characters(folded, set);
+    for (unsigned c = next_variant(0, set); c; c = next_variant(c, set))
+        count++;
+    char *both = rag_alloc(2 * WIDEST * count + 1);
+    for (unsigned c = next_variant(0, set); both && c; c = next_variant(c, set)) {
+        lengths[0] += utf8_encode(c, both + lengths[0]);
+        lengths[1] += utf8_encode(lower(c), both + WIDEST * count + lengths[1]);
+    }
+    rag_free(set);
+    if (!both)
+        return rag_fail_memory(err);
+    *memory = both;
+    *from = slice_of(both, lengths[0]);
+    *to = slice_of(both + WIDEST * count, lengths[1]);
+    return RAG_OK;
+}
+
+/* ---- blanks ---------------------------------------------------------------------------------------- */
 
 /* str.isspace() of Python. */
 static int is_blank(unsigned c)

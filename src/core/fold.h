@@ -5,6 +5,8 @@
 #include <ragstore/types.h>
 #include <stddef.h>
 
+#include "error.h"
+
 /* Room that the folded form of `len` bytes may need: no code point grows by more than a half. */
 static inline size_t fold_bound(size_t len)
 {
@@ -16,6 +18,11 @@ static inline size_t fold_bound(size_t len)
  * of a word) becomes U+03C3. Bytes that are not UTF-8 stay as they are. *same_widths is 1 when every
  * character kept its length, so that it stands in `out` where it stood in `data`. */
 size_t fold_text(const void *data, size_t len, char *out, int *same_widths);
+
+/* The characters that fold to one of those of `folded` (valid UTF-8) without being it: into *from, and
+ * at the same place of *to the one it is. Of rag_alloc, one after the other in *memory. */
+rag_status fold_variants(rag_slice folded, rag_slice *from, rag_slice *to, char **memory,
+                         rag_error *err);
 
 /* `text` without blanks around it: the characters that Python's str.strip() drops. */
 rag_slice fold_strip(rag_slice text);

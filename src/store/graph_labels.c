@@ -1,9 +1,9 @@
 /* Search in labels: rag_graph_search_labels(), and the answer for backends without an index.
  *
  * The query is stripped and checked here; slots get it neither empty nor with blanks around it. The
- * fallback walks over all nodes page by page, folds each label and keeps the best: what is a match
- * and what it is worth is decided in core/label_rank.c for everybody. Pages are separate snapshots
- * unless the caller has a transaction. */
+ * fallback takes the labels that the backend offers, or walks over all nodes page by page, folds each
+ * label and keeps the best: what is a match and what it is worth is decided in core/label_rank.c for
+ * everybody. Pages are separate snapshots unless the caller has a transaction. */
 #include "core/alloc.h"
 #include "core/fold.h"
 #include "core/label_rank.h"
@@ -49,6 +49,14 @@ static rag_status consider(struct walk *w, rag_slice label, rag_error *err)
     return label_best_offer(&w->best, score, label, err);
 }
 
+static rag_status consider_rows(struct walk *w, const rag_result *rows, rag_error *err)
+{
+    rag_status status = RAG_OK;
+    for (size_t i = 0; status == RAG_OK && i < rows->count; i++)
+        status = consider(w, rows->rows[i].key, err);
+    return status;
+}
+
 /* One page of nodes; *after is where the next one goes on (in w->position), empty at the end. */
 static rag_status consider_page(struct walk *w, rag_slice *after, rag_error *err)
 {
@@ -60,8 +68,8 @@ static rag_status consider_page(struct walk *w, rag_slice *after, rag_error *err
     if (status == RAG_OK)
         status =
             store_call_of(call)->driver->graph.scan_nodes(call, *after, SCAN_BATCH, 0, rows, err);
-    for (size_t i = 0; status == RAG_OK && i < rows->count; i++)
-        status = consider(w, rows->rows[i].key, err);
+    if (status == RAG_OK)
+        status = consider_rows(w, rows, err);
     if (status == RAG_OK) {
         const rag_slice next = rag_result_next(rows);
         arena_free(&w->position);
@@ -74,20 +82,46 @@ static rag_status consider_page(struct walk *w, rag_slice *after, rag_error *err
     return status;
 }
 
+static rag_status consider_all(struct walk *w, rag_error *err)
+{
+    rag_slice after = slice_of("", 0);
+    rag_status status;
+    do
+        status = consider_page(w, &after, err);
+    while (status == RAG_OK && after.len);
+    return status;
+}
+
+static rag_status consider_candidates(struct walk *w, rag_error *err)
+{
+    rag_label_query query = { .text = w->query };
+    char *memory = NULL;
+    rag_result *rows = rag_result_new(err);
+    if (!rows)
+        return RAG_E_NO_MEMORY;
+    rag_status status = fold_variants(w->query, &query.from, &query.to, &memory, err);
+    if (status == RAG_OK)
+        status = store_call_of(w->call)->driver->graph.label_candidates(w->call, &query,
+                                                                        w->best.limit, rows, err);
+    if (status == RAG_OK)
+        status = consider_rows(w, rows, err);
+    rag_free(memory);
+    rag_result_free(rows);
+    return status;
+}
+
 rag_status fallback_graph_search_labels(const rag_call *call, rag_slice query, size_t limit,
                                         rag_result *out, rag_error *err)
 {
     struct walk w = { .call = call, .best = { .limit = limit } };
-    rag_slice after = slice_of("", 0);
     int same_widths;
-    rag_status status = RAG_OK;
     char *folded = rag_alloc(fold_bound(query.len));
     if (!folded)
         return rag_fail_memory(err);
     w.query = slice_of(folded, fold_text(query.data, query.len, folded, &same_widths));
-    do
-        status = consider_page(&w, &after, err);
-    while (status == RAG_OK && after.len);
+    rag_status status = store_call_of(call)->driver->graph.label_candidates
+                            ? consider_candidates(&w, err)
+                            : consider_all(&w, err);
     if (status == RAG_OK)
         status = label_best_give(&w.best, out, err);
     label_best_free(&w.best);

@@ -208,6 +208,39 @@ static void graph_40_labels_that_are_gone_are_not_found(struct env *e)
     FOUND("anna", { "annabel", 500 });
 }
 
+static void put_label(struct env *e, rag_slice label)
+{
+    const rag_node node = { label, T("{}") };
+    OK(rag_graph_put_nodes(e->store, NULL, &node, 1, RAG_PUT_MERGE, NULL, &e->err));
+}
+
+/* Labels and queries that a database may keep otherwise than the rest. */
+static void graph_40_labels_that_are_no_text(struct env *e)
+{
+    enum { LONG = 3000 };
+    char label[LONG];
+    memset(label, 'x', LONG);
+    memcpy(label + LONG - 7, "nEEDle!", 7);
+    const rag_slice with_nul = B("Alp\0ha"), reserved = T("ragstore:Alpha");
+    put_label(e, (rag_slice){ label, LONG });
+    put_label(e, with_nul);
+    put_label(e, reserved);
+    LABELS("Alpha");
+    const rag_result *rows = search(e, T("NEEDle"), 0);
+    CHECK(rag_result_count(rows) == 1, "%zu labels, not one", rag_result_count(rows));
+    CHECK(same(row_of(rows, 0)->key, (rag_slice){ label, LONG }) &&
+              row_of(rows, 0)->number == 100 - LONG,
+          "another label, or its score is %lld", (long long)row_of(rows, 0)->number);
+    rows = search(e, B("p\0H"), 0);
+    CHECK(rag_result_count(rows) == 1 && same(row_of(rows, 0)->key, with_nul),
+          "%zu labels with NUL, not one", rag_result_count(rows));
+    FOUND("alpha", { "Alpha", 1000 }, { "ragstore:Alpha", 86 });
+    FOUND("STORE:", { "ragstore:Alpha", 86 });
+    rows = search(e, T("a"), 1);
+    CHECK(rag_result_count(rows) == 1 && same(row_of(rows, 0)->key, with_nul),
+          "%zu labels, or not the best of them", rag_result_count(rows));
+}
+
 static void graph_40_labels_after_reopening(struct env *e)
 {
     LABELS("Anna", "annabel", "Hanna");
@@ -356,6 +389,7 @@ const struct conformance_case graph_label_cases[] = {
     CASE(graph, 40_label_limit),
     CASE(graph, 40_long_labels_score_below_zero),
     CASE(graph, 40_labels_that_are_gone_are_not_found),
+    CASE_NEEDS(graph, 40_labels_that_are_no_text, NEEDS_NUL),
     CASE_NEEDS(graph, 40_labels_after_reopening, NEEDS_PERSISTENCE),
     CASE_NEEDS(graph, 40_labels_inside_a_transaction, NEEDS_TRANSACTIONS),
     CASE(graph, 40_bad_label_searches),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alloc.h"
 #include "core/fold.h"
 
 static const char *const pieces[] = { "A",
@@ -72,8 +73,30 @@ static void test_random_texts(void **state)
     }
 }
 
+/* Every character that folds to one of the text is there, with that one, and no other. */
+static void test_variants(void **state)
+{
+    static const char text[] = "9ksi\xcf\x83\xe4\xba\xac\xe2\xb1\xa5";
+    static const char expected_from[] = "IKS\xc4\xb0\xc8\xba\xce\xa3\xcf\x82\xe2\x84\xaa";
+    static const char expected_to[] = "iksi\xe2\xb1\xa5\xcf\x83\xcf\x83k";
+    rag_slice from, to;
+    char *memory;
+    rag_error err = RAG_ERROR_INIT;
+    (void)state;
+    assert_int_equal(fold_variants(rag_text(text), &from, &to, &memory, &err), RAG_OK);
+    assert_int_equal(from.len, sizeof expected_from - 1);
+    assert_memory_equal(from.data, expected_from, from.len);
+    assert_int_equal(to.len, sizeof expected_to - 1);
+    assert_memory_equal(to.data, expected_to, to.len);
+    rag_free(memory);
+    assert_int_equal(fold_variants(rag_text("\xe4\xba\xac"), &from, &to, &memory, &err), RAG_OK);
+    assert_int_equal(from.len + to.len, 0);
+    rag_free(memory);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_texts) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_texts),
+                                        cmocka_unit_test(test_variants) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,4 +383,5 @@ const rag_graph_table pg_graph = {
     .drop = pg_graph_drop,
     .popular = pg_graph_popular,
     .view = pg_graph_view,
+    .label_candidates = pg_graph_label_candidates,
 };

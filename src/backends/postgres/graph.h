@@ -35,6 +35,7 @@ enum pg_graph_statement {
     PG_SCAN_EDGES, /* $2, $3: position, $4: limit; KEY, KEY2: ends; ID, ID2: position */
     PG_SCAN_EDGES_VALUES,
     PG_POPULAR,    /* $2: limit; label, degree */
+    PG_LABELS,     /* $2: folded query, $3, $4: what folds to what, $5: limit; label */
     PG_NEXT_LEVEL, /* of $2, $3: neighbours but for $4, $5, $6: limit; as PG_POPULAR */
     PG_BEYOND,     /* of $2, $3: a row when they have a neighbour that is none of them */
     PG_BETWEEN,    /* edges among $2, $3: the places of both ends */
@@ -125,6 +126,8 @@ rag_status pg_graph_delete_edges(const rag_call *call, const rag_pair *pairs, si
                                  uint64_t *deleted, rag_token *token, rag_error *err);
 rag_status pg_graph_drop(const rag_call *call, rag_error *err);
 rag_status pg_graph_popular(const rag_call *call, size_t limit, rag_result *out, rag_error *err);
+rag_status pg_graph_label_candidates(const rag_call *call, const rag_label_query *query,
+                                     size_t limit, rag_result *out, rag_error *err);
 rag_status pg_graph_view(const rag_call *call, rag_slice label,
                          const rag_graph_view_options *options, rag_result *nodes,
                          rag_result *edges, rag_error *err);

@@ -68,6 +68,11 @@ static const struct pg_graph_word words[] = {
       " AND $1::text IS NOT NULL AND $3::text IS NOT NULL ORDER BY e.id LIMIT {page}) e"
       " LEFT JOIN {base} s ON s.id {eq} e.start_id LEFT JOIN {base} d ON d.id {eq} e.end_id"
       " ORDER BY e.id" },
+    { "labels", "(SELECT {name n} AS id, translate({name n}, $3::text, $4::text) AS t FROM {base} n"
+                " WHERE $1::text IS NOT NULL AND ({name n} NOT LIKE 'ragstore:%' OR NOT EXISTS"
+                " (SELECT FROM {extra} y WHERE y.id {eq} n.id AND y.label IS NOT NULL)))" },
+    { "odd_labels", "SELECT y.label FROM {extra} y JOIN {base} n ON n.id {eq} y.id"
+                    " WHERE y.label IS NOT NULL" },
     { "kept", "WITH k AS MATERIALIZED (SELECT n.id, u.place {node})" },
     { "both", "least(a.place, b.place), greatest(a.place, b.place)" },
     { "among", "FROM k a JOIN {edges} e ON e.start_id {eq} a.id JOIN k b ON b.id {eq} e.end_id"
@@ -177,6 +182,7 @@ const struct pg_graph_layout pg_graph_age = {
             " UNION ALL SELECT {label n}, 0::int8 FROM {base} n WHERE $1::text IS NOT NULL"
             " AND NOT EXISTS (SELECT FROM cut) AND NOT EXISTS (SELECT FROM d WHERE d.id {eq} n.id)) s"
             " ORDER BY s.degree DESC, s.key LIMIT $2::int8",
+        [PG_LABELS] = "{candidates}",
         [PG_NEXT_LEVEL] =
             "WITH c AS MATERIALIZED (SELECT e.end_id AS id {node} JOIN {edges} e"
             " ON e.start_id {eq} n.id UNION SELECT e.start_id {node} JOIN {edges} e"

@@ -28,6 +28,14 @@ static const struct pg_graph_word common_words[] = {
     /* of d(id, degree): the least degree among the $2 highest; none when there are fewer */
     { "cut", "cut AS (SELECT d.degree FROM d ORDER BY d.degree DESC OFFSET $2::int8 - 1 LIMIT 1)" },
     { "enough", "d.degree >= coalesce((SELECT cut.degree FROM cut), 0)" },
+    /* of the layout's labels f(id, t), t as $3 and $4 translate it: the best $5 that contain $2, by
+     * the rule of core/label_rank.c */
+    { "best",
+      "(SELECT DISTINCT f.id, CASE WHEN f.t = $2::text THEN 1000 WHEN starts_with(f.t, $2::text)"
+      " THEN 500 ELSE 100 - char_length(f.t) + CASE WHEN strpos(f.t, ' ' || $2::text) > 0"
+      " OR strpos(f.t, '_' || $2::text) > 0 THEN 50 ELSE 0 END END AS score FROM {labels} f"
+      " WHERE strpos(f.t, $2::text) > 0 ORDER BY score DESC, f.id LIMIT $5::int8)" },
+    { "candidates", "SELECT convert_to(s.id, 'UTF8') FROM {best} s UNION ALL {odd_labels}" },
     { "seen",
       "(SELECT {id x.t x.label} AS id FROM unnest($4::text[], $5::bytea[]) AS x(t, label)) u" },
     { NULL, NULL },

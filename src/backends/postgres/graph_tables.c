@@ -47,6 +47,10 @@ static const struct pg_graph_word words[] = {
       " AND (e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\") > ($2::text, $3::text)"
       " ORDER BY e.src_id COLLATE \"C\", e.tgt_id COLLATE \"C\" LIMIT {page}" },
     { "label", "coalesce(@1.ragstore_label, convert_to(@1.id, 'UTF8'))" },
+    { "labels", "(SELECT n.id COLLATE \"C\" AS id, translate(n.id, $3::text, $4::text) AS t"
+                " FROM {nodes} n WHERE {of n} AND n.ragstore_label IS NULL)" },
+    { "odd_labels", "SELECT n.ragstore_label FROM {nodes} n WHERE {of n}"
+                    " AND n.ragstore_label IS NOT NULL" },
     { "kept", "WITH k AS MATERIALIZED (SELECT u.id, u.place FROM {ids})" },
     { "between", "FROM k a JOIN {edges} e ON {of e} AND e.src_id = a.id JOIN k b ON b.id = e.tgt_id" },
     { "counter", "coalesce(sum(c.@1) FILTER (WHERE c.kind = @2), 0)::int8" },
@@ -127,6 +131,7 @@ const struct pg_graph_layout pg_graph_tables = {
             " UNION ALL SELECT {label n}, 0::int8 FROM {nodes} n WHERE {of n}"
             " AND NOT EXISTS (SELECT FROM cut) AND NOT EXISTS (SELECT FROM d WHERE d.id = n.id)) s"
             " ORDER BY s.degree DESC, s.key LIMIT $2::int8",
+        [PG_LABELS] = "{candidates}",
         [PG_NEXT_LEVEL] =
             "WITH c AS MATERIALIZED (SELECT e.tgt_id AS id FROM {ids} JOIN {edges} e ON {of e}"
             " AND e.src_id = u.id UNION SELECT e.src_id FROM {ids} JOIN {edges} e ON {of e}"
