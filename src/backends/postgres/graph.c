@@ -1,7 +1,7 @@
 /* The slots of the graph that read, over the statements of its layout.
  *
  * Both layouts (graph_tables.c, graph_age.c) take the same parameters and answer in the same columns,
- * so nothing here knows which one it is. A batch is one statement or two; its answer has the places of
+ * so nothing here knows which one it is. A batch is one trip, of one statement or two; its answer has the places of
  * what was asked for, and rows are given in the order asked, with those that are absent. A slot that
  * is asked for no values has the server send none. Writing is in graph_write.c. */
 #include <inttypes.h>
@@ -65,61 +65,90 @@ static rag_status graph_get_nodes(const rag_call *call, const rag_slice *labels,
     return pg_read(call, get_nodes_work, &q, err);
 }
 
-/* The degree of each of the n pairs that are asked for, in host memory: 0 where there is none. */
-static rag_status degrees_of(const rag_call *call, size_t n, const PGresult *degrees,
-                             int64_t **numbers, rag_error *err)
+/* What get_edges asks the server for, and its answers: one batch has hubs in many of its pairs. */
+struct edges_asked {
+    const struct pg_asked *q;
+    struct pg_distinct pairs, ends; /* ends: when degrees are wanted */
+    PGresult *edges, *degrees;
+    int *where_edge, *where_end;
+};
+
+static int64_t degree_of(const struct edges_asked *a, size_t end)
 {
-    int64_t *all = call->host->alloc(n * sizeof *all);
-    if (!all)
-        return pg_no_memory(call->host, err);
-    memset(all, 0, n * sizeof *all);
-    for (int row = 0; degrees && row < PQntuples(degrees); row++)
-        all[pg_int(degrees, row, PG_GRAPH_KEY) - 1] = pg_int(degrees, row, PG_GRAPH_NUMBER);
-    *numbers = all;
-    return RAG_OK;
+    const int row = a->where_end[a->ends.which[end]];
+    return row ? pg_int(a->degrees, row - 1, PG_GRAPH_NUMBER) : 0;
 }
 
-static rag_status append_edges(const rag_call *call, const struct pg_asked *q,
-                               const PGresult *edges, const PGresult *degrees, rag_error *err)
+static rag_status append_edges(const rag_call *call, struct edges_asked *a, rag_error *err)
 {
+    const struct pg_asked *q = a->q;
     struct pg_text value = { .host = call->host };
-    int *where;
-    int64_t *numbers = NULL;
-    PG_TRY(pg_places(call->host, edges, q->n, &where, err));
-    rag_status status = degrees_of(call, q->n, degrees, &numbers, err);
+    PG_TRY(pg_places(call->host, a->edges, a->pairs.count, &a->where_edge, err));
+    if (a->degrees)
+        PG_TRY(pg_places(call->host, a->degrees, a->ends.count, &a->where_end, err));
+    rag_status status = RAG_OK;
     for (size_t i = 0; status == RAG_OK && i < q->n; i++) {
+        const size_t pair = a->pairs.which[i];
+        const int found = a->where_edge[pair];
         rag_row row = { .key = q->pairs[i].source,
                         .key2 = q->pairs[i].target,
-                        .found = where[i] != 0,
-                        .number = numbers[i] };
+                        .found = found != 0 };
+        if (a->degrees)
+            row.number = degree_of(a, 2 * pair) + degree_of(a, 2 * pair + 1);
         if (row.found)
-            status = pg_with_value(call, PG_EDGE, q->what, edges, where[i] - 1, &value, &row, err);
+            status = pg_with_value(call, PG_EDGE, q->what, a->edges, found - 1, &value, &row, err);
         if (status == RAG_OK)
             status = call->host->row_append(q->out, &row, err);
     }
     pg_text_free(&value);
-    call->host->free(numbers);
-    call->host->free(where);
+    return status;
+}
+
+/* One trip: degrees are of nodes, whether the edge is there or not. */
+static rag_status ask_for_edges(const rag_call *call, struct pg_conn *conn, struct edges_asked *a,
+                                rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    const struct pg_asked once = { .pairs = a->pairs.pairs, .n = a->pairs.count };
+    struct pg_labels ends;
+    struct pg_ends pairs;
+    struct pg_params params;
+    rag_status status = RAG_OK;
+    pg_labels_begin(&ends, call->host);
+    pg_ends_of(&once, call->host, &pairs);
+    for (size_t i = 0; i < a->ends.count; i++)
+        pg_labels_add(&ends, a->ends.pairs[i].source);
+    pg_params_begin(&params, call);
+    pg_add_labels(&params, &ends);
+    if (a->q->what & RAG_GRAPH_DEGREES)
+        status = pg_queue(conn, s->graph->sql[PG_NODE_DEGREES], &params, "counting edges",
+                          &a->degrees, err);
+    if (status == RAG_OK)
+        status = pg_ask(call, conn, &once, &pairs,
+                        a->q->what & RAG_GRAPH_VALUES ? PG_GET_EDGES : PG_HAS_EDGES,
+                        "reading edges", &a->edges, err);
+    pg_labels_free(&ends);
+    pg_ends_free(&pairs);
     return status;
 }
 
 static rag_status get_edges_work(const rag_call *call, struct pg_conn *conn, void *user,
                                  rag_error *err)
 {
-    const struct pg_asked *q = user;
-    struct pg_ends e;
-    PGresult *edges = NULL, *degrees = NULL;
-    pg_ends_of(q, call->host, &e);
-    rag_status status =
-        pg_ask(call, conn, q, &e, q->what & RAG_GRAPH_VALUES ? PG_GET_EDGES : PG_HAS_EDGES,
-               "reading edges", &edges, err);
-    if (status == RAG_OK && q->what & RAG_GRAPH_DEGREES)
-        status = pg_ask(call, conn, q, &e, PG_PAIR_DEGREES, "counting edges", &degrees, err);
+    struct edges_asked a = { .q = user };
+    rag_status status = pg_distinct_pairs(call->host, a.q->pairs, a.q->n, &a.pairs, err);
+    if (status == RAG_OK && a.q->what & RAG_GRAPH_DEGREES)
+        status = pg_distinct_ends(call->host, a.pairs.pairs, a.pairs.count, &a.ends, err);
     if (status == RAG_OK)
-        status = append_edges(call, q, edges, degrees, err);
-    PQclear(edges);
-    PQclear(degrees);
-    pg_ends_free(&e);
+        status = ask_for_edges(call, conn, &a, err);
+    if (status == RAG_OK)
+        status = append_edges(call, &a, err);
+    PQclear(a.edges);
+    PQclear(a.degrees);
+    call->host->free(a.where_edge);
+    call->host->free(a.where_end);
+    pg_distinct_free(call->host, &a.pairs);
+    pg_distinct_free(call->host, &a.ends);
     return status;
 }
 
@@ -155,12 +184,17 @@ static rag_status incident_work(const rag_call *call, struct pg_conn *conn, void
                                 rag_error *err)
 {
     const struct pg_asked *q = user;
+    const struct pg_server *s = call->self;
     struct pg_text value = { .host = call->host };
     PGresult *nodes = NULL, *edges = NULL;
+    struct pg_params params;
     struct pg_ends e;
     int *where = NULL, row = 0;
     pg_ends_of(q, call->host, &e);
-    rag_status status = pg_ask(call, conn, q, &e, PG_HAS_NODES, "reading nodes", &nodes, err);
+    pg_params_begin(&params, call);
+    pg_add_labels(&params, &e.sources);
+    rag_status status =
+        pg_queue(conn, s->graph->sql[PG_HAS_NODES], &params, "reading nodes", &nodes, err);
     if (status == RAG_OK)
         status =
             pg_ask(call, conn, q, &e, q->what & RAG_GRAPH_VALUES ? PG_INCIDENT_VALUES : PG_INCIDENT,

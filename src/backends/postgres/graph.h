@@ -7,17 +7,16 @@
 #include "schema.h"
 #include "server.h"
 
-/* Parameters: $1 the workspace; $2, $3 labels as text[] (NULL for those that are no ids) and as
- * bytea[]; of pairs $4, $5 the other ends. Answers: PG_GRAPH_* below. */
+/* Parameters: $1 the workspace; $2, $3 labels: those that are ids as text[], the others as bytea[],
+ * which ends behind the last of them; of pairs $4, $5 the other ends. Answers: PG_GRAPH_* below. */
 enum pg_graph_statement {
     PG_HAS_NODES, /* place */
     PG_GET_NODES,
     PG_NODE_DEGREES,
     PG_NODE_DEGREES_VALUES,
-    PG_HAS_EDGES,
+    PG_HAS_EDGES, /* of pairs of which no two have the same ends */
     PG_GET_EDGES,
-    PG_PAIR_DEGREES, /* place, number */
-    PG_INCIDENT,     /* by place and neighbour (KEY2) */
+    PG_INCIDENT, /* by place and neighbour (KEY2) */
     PG_INCIDENT_VALUES,
     PG_OLD_NODES, /* what is merged with: GET, and nobody else may change it */
     PG_OLD_EDGES,

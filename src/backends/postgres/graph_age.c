@@ -44,7 +44,6 @@ static const struct pg_graph_word words[] = {
                  " WHERE e.start_id {eq} @2.id AND e.end_id {eq} @1.id)" },
     { "degree", "(SELECT count(*) FROM {edges} e WHERE e.start_id {eq} @1.id)"
                 " + (SELECT count(*) FROM {edges} e WHERE e.end_id {eq} @1.id)" },
-    { "degree_of", "coalesce((SELECT max({degree n}) FROM {vertex @1} n), 0)" },
     { "node", "FROM {ids} CROSS JOIN LATERAL {vertex u.id} n" },
     { "ends", "FROM {pairs} u CROSS JOIN LATERAL {vertex u.s} s CROSS JOIN LATERAL {vertex u.d} d" },
     { "edge", "{ends} CROSS JOIN LATERAL {between s d} e ORDER BY u.place, e.id" },
@@ -113,7 +112,6 @@ const struct pg_graph_layout pg_graph_age = {
         [PG_NODE_DEGREES_VALUES] = "SELECT u.place, {degree n}, {value n} {node}",
         [PG_HAS_EDGES] = "SELECT DISTINCT ON (u.place) u.place, 0::int8, {none} {edge}",
         [PG_GET_EDGES] = "SELECT DISTINCT ON (u.place) u.place, 0::int8, {value e} {edge}",
-        [PG_PAIR_DEGREES] = "SELECT u.place, {degree_of u.s} + {degree_of u.d} FROM {pairs} u",
         [PG_INCIDENT] = "SELECT DISTINCT ON (u.place, f.neighbour) u.place, 0::int8, {none},"
                         " f.neighbour {incident}",
         [PG_INCIDENT_VALUES] = "SELECT DISTINCT ON (u.place, f.neighbour) u.place, 0::int8,"
@@ -132,7 +130,7 @@ const struct pg_graph_layout pg_graph_age = {
             " WHERE p.old IS NULL), {remember graph_nodes}",
         [PG_PUT_ENDS] =
             "WITH r AS MATERIALIZED (SELECT DISTINCT ON (1) {id x.t x.label} AS id, x.t, x.label"
-            " FROM unnest($2::text[] || $4::text[], $3::bytea[] || $5::bytea[]) AS x(t, label)),"
+            " FROM {both_ends}),"
             " p AS MATERIALIZED (SELECT u.t, u.label, '{}'::text AS extra, {named} AS properties,"
             " {next_node} AS at FROM r u WHERE NOT EXISTS (SELECT FROM {vertex u.id} n)),"
             " i AS (INSERT INTO {base} (id, properties) SELECT p.at, p.properties FROM p),"

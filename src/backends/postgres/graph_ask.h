@@ -34,6 +34,19 @@ void pg_labels_free(struct pg_labels *l);
 void pg_ends_of(const struct pg_asked *q, const rag_host *host, struct pg_ends *e);
 void pg_ends_free(struct pg_ends *e);
 
+/* Of n pairs each once, whichever way round it is given; the i-th given is pairs[which[i]]. */
+struct pg_distinct {
+    rag_pair *pairs;
+    size_t *which, count;
+};
+
+rag_status pg_distinct_pairs(const rag_host *host, const rag_pair *pairs, size_t n,
+                             struct pg_distinct *out, rag_error *err);
+/* Of the ends of n pairs, each as a pair of itself; those of the i-th are which[2 * i] and the next. */
+rag_status pg_distinct_ends(const rag_host *host, const rag_pair *pairs, size_t n,
+                            struct pg_distinct *out, rag_error *err);
+void pg_distinct_free(const rag_host *host, struct pg_distinct *d);
+
 /* $2 and $3, or $4 and $5. */
 void pg_add_labels(struct pg_params *params, const struct pg_labels *l);
 

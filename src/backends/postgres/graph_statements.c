@@ -22,6 +22,8 @@ static const struct pg_graph_word common_words[] = {
     { "pairs", "(SELECT {id x.st x.sl} AS s, {id x.dt x.dl} AS d, x.*"
                " FROM unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[]) WITH ORDINALITY"
                " AS x(st, sl, dt, dl, place) WHERE $1::text IS NOT NULL)" },
+    { "both_ends", "(SELECT * FROM unnest($2::text[], $3::bytea[])"
+                   " UNION ALL SELECT * FROM unnest($4::text[], $5::bytea[])) AS x(t, label)" },
     { "none", "NULL::text, NULL::text" },
     /* the planner is not to know: it would sort the whole table for each page */
     { "page", "(SELECT $4::int8)" },
