@@ -303,6 +303,51 @@ static void graph_38_runs_of_edges_equal_singles(struct env *e)
     CHECK(get_edge(e, "n30", "n33")->found && !get_edge(e, "n30", "n31")->found, "the cases");
 }
 
+/* Labels of all kinds in turn: a backend may keep long or odd ones in another way than the rest. */
+static void graph_38_batches_of_all_kinds_of_labels(struct env *e)
+{
+    enum { N = 7, LONG = 1500 };
+    static char letters[LONG];
+    memset(letters, 'm', sizeof letters);
+    const size_t size = e->backend->quirks.key_bytes_max < LONG ? 100 : LONG;
+    const rag_slice labels[N] = { T("z"),          { letters, size },     T("ragstore:y"), T("a"),
+                                  T("\xc3\xa9\n"), { letters, size - 1 }, T("none") };
+    rag_edge edges[N * N];
+    rag_pair pairs[N * N];
+    rag_result *rows = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i + 1 < N; i++)
+        for (size_t j = 0; j < i; j++)
+            edges[n++] = (rag_edge){ labels[i % 2 ? i : j], labels[i % 2 ? j : i],
+                                     T(format_text("{\"n\":%zu}", i * N + j)) };
+    OK(rag_graph_put_edges(e->store, NULL, edges, n, RAG_PUT_MERGE, NULL, &e->err));
+    graph_counts(e, N - 1, n);
+    for (size_t i = 0; i < N * N; i++)
+        pairs[i] = (rag_pair){ labels[i / N], labels[i % N] };
+    OK(rag_graph_get_edges(e->store, NULL, pairs, N * N, EVERYTHING, &rows, &e->err));
+    count_is(keep(e, rows), N * N);
+    for (size_t i = 0; i < N * N; i++) {
+        const size_t a = i / N, b = i % N, high = a > b ? a : b, low = a > b ? b : a;
+        const rag_row *row = row_of(rows, i);
+        if (high == low || high == N - 1)
+            CHECK(!row->found, "edge %zu-%zu", a, b);
+        else
+            row_is(row, format_text("{\"n\":%zu}", high * N + low));
+        CHECK(row->number == (a != N - 1) * (N - 2) + (b != N - 1) * (N - 2),
+              "%zu-%zu: degree %lld", a, b, (long long)row->number);
+        CHECK(same(row->key, labels[a]) && same(row->key2, labels[b]), "edge %zu-%zu", a, b);
+    }
+    const rag_result *nodes = get_nodes(e, labels, N, RAG_GRAPH_DEGREES);
+    for (size_t i = 0; i < N; i++)
+        CHECK(row_of(nodes, i)->number == (i != N - 1) * (N - 2), "degree of node %zu", i);
+    uint64_t deleted = 0;
+    OK(rag_graph_delete_edges(e->store, NULL, pairs, N, &deleted, NULL, &e->err));
+    CHECK(deleted == N - 2, "%llu edges deleted", (unsigned long long)deleted);
+    OK(rag_graph_delete_nodes(e->store, NULL, labels, N, &deleted, NULL, &e->err));
+    CHECK(deleted == N - 1, "%llu nodes deleted", (unsigned long long)deleted);
+    graph_counts(e, 0, 0);
+}
+
 static void graph_empty_batches_do_nothing(struct env *e)
 {
     rag_result *rows = NULL;
@@ -865,6 +910,7 @@ const struct conformance_case graph_cases[] = {
     CASE(graph, 38_edge_degrees),
     CASE(graph, 38_batches_equal_singles),
     CASE(graph, 38_runs_of_edges_equal_singles),
+    CASE(graph, 38_batches_of_all_kinds_of_labels),
     CASE(graph, empty_batches_do_nothing),
     CASE(graph, rows_carry_what_was_asked_for),
     CASE(graph, drop_is_immediate_and_idempotent),
