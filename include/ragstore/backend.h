@@ -178,6 +178,10 @@ typedef struct rag_vector_table {
                                   uint64_t *applied, rag_token *token, rag_error *err);
     rag_status (*pending_drop)(const rag_call *call, const char *name_space, uint64_t *dropped,
                                rag_error *err);
+    /* Optional: describe() before put_many and search, which look at the dimension themselves. The
+     * answer may be what it was a while ago, where asking costs a trip to a server. */
+    rag_status (*recall)(const rag_call *call, const char *name_space, rag_vector_space *out,
+                         rag_error *err);
 } rag_vector_table;
 
 /* What a search in labels looks for: a label that contains `text` once every character of `from` in it

@@ -111,6 +111,8 @@ static rag_status complete_vector(const rag_backend *b, struct driver *d, rag_er
     RAG_TRY(copy_table(b->vector, offsetof(rag_vector_table, pending_put), &d->vector,
                        sizeof d->vector, b->name, "vector table", err));
     RAG_TRY(REQUIRE(&d->vector, required, b->name, "vector table", err));
+    if (!d->vector.recall)
+        d->vector.recall = d->vector.describe;
     d->backend.vector = &d->vector;
     return RAG_OK;
 }

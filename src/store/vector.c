@@ -137,13 +137,18 @@ static rag_status check_item(const char *name_space, const rag_vector_space *spa
     return json_check_object(item->value, "payload of vector", item->id, err);
 }
 
-rag_status vector_prepare(const struct store_call *c, const char *name_space,
-                          const rag_vector_item *items, size_t n, struct prepared *out,
-                          rag_error *err)
+/* What refused a dimension may have been the space of a while ago (recall): 1 when it is another one. */
+static int has_changed(const struct store_call *c, const char *name_space, rag_vector_space *space)
 {
-    RAG_TRY(check_count(items, n, "vectors", err));
-    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
-    RAG_TRY(c->driver->vector.describe(&c->call, name_space, &space, err));
+    const uint32_t before = space->dimension;
+    return c->driver->vector.describe(&c->call, name_space, space, NULL) == RAG_OK &&
+           space->dimension != before;
+}
+
+static rag_status prepare_for(const char *name_space, const rag_vector_space *space,
+                              const rag_vector_item *items, size_t n, struct prepared *out,
+                              rag_error *err)
+{
     rag_vector_item *ready = arena_alloc(&out->arena, n * sizeof *ready);
     if (!ready)
         return rag_fail_memory(err);
@@ -152,7 +157,7 @@ rag_status vector_prepare(const struct store_call *c, const char *name_space,
     size_t count = 0;
     for (size_t i = 0; status == RAG_OK && i < n; i++) {
         size_t at;
-        status = check_item(name_space, &space, &items[i], err);
+        status = check_item(name_space, space, &items[i], err);
         if (status == RAG_OK)
             status = slice_index_place(&seen, items[i].id, &count, &at, err);
         if (status == RAG_OK)
@@ -161,6 +166,19 @@ rag_status vector_prepare(const struct store_call *c, const char *name_space,
     slice_index_free(&seen);
     out->items = ready;
     out->count = count;
+    return status;
+}
+
+rag_status vector_prepare(const struct store_call *c, const char *name_space,
+                          const rag_vector_item *items, size_t n, struct prepared *out,
+                          rag_error *err)
+{
+    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    RAG_TRY(check_count(items, n, "vectors", err));
+    RAG_TRY(c->driver->vector.recall(&c->call, name_space, &space, err));
+    rag_status status = prepare_for(name_space, &space, items, n, out, err);
+    if (status == RAG_E_MISMATCH && has_changed(c, name_space, &space))
+        status = prepare_for(name_space, &space, items, n, out, err);
     return status;
 }
 
@@ -253,7 +271,9 @@ static rag_status check_query(const struct store_call *c, const char *name_space
     RAG_TRY(check_bits(query->what, VECTOR_BITS, "what", err));
     if (isnan(query->min_score))
         return rag_fail(err, RAG_E_INVALID, "min_score is not a number");
-    RAG_TRY(c->driver->vector.describe(&c->call, name_space, &space, err));
+    RAG_TRY(c->driver->vector.recall(&c->call, name_space, &space, err));
+    if (query->dimension != space.dimension)
+        (void)has_changed(c, name_space, &space);
     RAG_TRY(vector_check(name_space, &space, query->vector, query->dimension, rag_text(""), err));
     if (floats_all_zero(query->vector, query->dimension))
         return rag_fail(err, RAG_E_INVALID, "the query vector has length zero");

@@ -655,6 +655,93 @@ static void vector_random_operations_agree_with_a_model(struct env *e)
     model_compare(e, &m);
 }
 
+/* ---- another handle ---------------------------------------------------------------------------------- */
+
+static rag_status put_through(struct env *e, const rag_context *ctx, const char *id,
+                              const float *vector, size_t dimension)
+{
+    const rag_vector_item item = { T(id), vector, dimension, T("{}"), 0 };
+    return rag_vector_put_many(e->store, ctx, NS, &item, 1, NULL, &e->err);
+}
+
+static rag_status search_through(struct env *e, const rag_context *ctx, const float *vector,
+                                 size_t dimension, const rag_result **out)
+{
+    rag_vector_query query = RAG_VECTOR_QUERY_INIT;
+    rag_result *rows = NULL;
+    query.vector = vector;
+    query.dimension = dimension;
+    query.top_k = 5;
+    const rag_status status = rag_vector_search(e->store, ctx, NS, &query, &rows, &e->err);
+    if (status == RAG_OK)
+        *out = keep(e, rows);
+    return status;
+}
+
+/* What is true of the new space, seen by the handle that knew the old one. */
+static void expect_new_space(struct env *e, const rag_context *ctx)
+{
+    static const float two[2] = { 1, 0 }, three[3] = { 0, 0, 1 };
+    static const char *const wanted[] = { "new" };
+    const rag_slice ids[] = { T("old"), T("new") };
+    const rag_result *found = NULL;
+    rag_result *rows = NULL;
+    OK(rag_vector_get_many(e->store, ctx, NS, ids, 2, RAG_VECTOR_VECTORS, &rows, &e->err));
+    keep(e, rows);
+    CHECK(!row_of(rows, 0)->found, "a row of the space before is there");
+    CHECK(row_of(rows, 1)->found && row_of(rows, 1)->dimension == 3, "the new row is not there");
+    REFUSED(RAG_E_MISMATCH, search_through(e, ctx, two, 2, &found));
+    OK(search_through(e, ctx, three, 3, &found));
+    keys_are(found, wanted, 1);
+    REFUSED(RAG_E_MISMATCH, put_through(e, ctx, "more", two, 2));
+    OK(put_through(e, ctx, "more", three, 3));
+}
+
+/* A handle that has used the space; then another one drops it and defines it with 3 dimensions. */
+static rag_store *define_anew(struct env *e)
+{
+    static const float two[2] = { 1, 0 }, three[3] = { 0, 0, 1 };
+    const rag_result *found;
+    define_space(e, NS, 2, RAG_METRIC_COSINE, RAG_ELEMENT_FLOAT32);
+    for (int i = 0; i < 2; i++) { /* the second time from memory, where a backend has one */
+        OK(put_through(e, NULL, "old", two, 2));
+        (void)get_one(e, T("old"), RAG_VECTOR_VECTORS);
+        OK(search_through(e, NULL, two, 2, &found));
+    }
+    rag_store *other = open_again(e, NULL);
+    rag_vector_space space = space_of(e, "model-two", 3);
+    const rag_vector_item item = { T("new"), three, 3, T("{}"), 0 };
+    OK(rag_vector_drop(other, NULL, NS, &e->err));
+    OK(rag_vector_define(other, NULL, NS, &space, &e->err));
+    OK(rag_vector_put_many(other, NULL, NS, &item, 1, NULL, &e->err));
+    return other;
+}
+
+static void vector_31_another_handle_defines_the_space_anew(struct env *e)
+{
+    static const float three[3] = { 0, 0, 1 };
+    const rag_result *found;
+    rag_store *other = define_anew(e);
+    expect_new_space(e, NULL);
+    CHECK(vector_count(e, NS) == 2, "not the rows of the new space");
+    OK(rag_vector_drop(other, NULL, NS, &e->err));
+    CHECK(!row_of(get_one(e, T("new"), 0), 0)->found, "a row of a dropped space is there");
+    REFUSED(RAG_E_NOT_FOUND, search_through(e, NULL, three, 3, &found));
+    REFUSED(RAG_E_NOT_FOUND, put_through(e, NULL, "more", three, 3));
+}
+
+static void vector_31_a_space_defined_anew_inside_a_transaction(struct env *e)
+{
+    rag_txn *txn = NULL;
+    rag_context ctx = RAG_CONTEXT_INIT;
+    (void)define_anew(e);
+    OK(rag_txn_begin(e->store, NULL, &txn, &e->err));
+    ctx.txn = txn;
+    expect_new_space(e, &ctx);
+    OK(rag_txn_commit(txn, NULL, NULL, &e->err));
+    CHECK(vector_count(e, NS) == 2, "not the rows of the new space");
+}
+
 const struct conformance_case vector_cases[] = {
     CASE_NEEDS(vector, define_and_describe, NEEDS_FLOAT32 | NEEDS_DOT),
     CASE(vector, the_record_is_kept),
@@ -662,6 +749,9 @@ const struct conformance_case vector_cases[] = {
     CASE(vector, 31_elements_and_metrics_that_are_not_offered),
     CASE(vector, 31_an_unknown_model_agrees_with_every_model),
     CASE(vector, 31_spaces_of_other_models_live_side_by_side),
+    CASE_NEEDS(vector, 31_another_handle_defines_the_space_anew, NEEDS_SHARING),
+    CASE_NEEDS(vector, 31_a_space_defined_anew_inside_a_transaction,
+               NEEDS_SHARING | NEEDS_TRANSACTIONS),
     CASE(vector, bad_spaces_are_refused),
     CASE(vector, a_space_that_is_not_defined),
     CASE(vector, drop_forgets_the_record_too),

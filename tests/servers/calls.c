@@ -3,7 +3,7 @@
  *     calls URL                     commands from its input, an answer to each
  *     calls URL load WORKERS SEED   writers until its input ends, a line for each call
  *
- * Commands: put KEY, doc KEY (document status), defer KEY (a row that waits for its vector), vector KEY, vectors KEY (that of KEY is
+ * Commands: put KEY, doc KEY (document status), define (the space of vectors), defer KEY (a row that waits for its vector), vector KEY, vectors KEY (that of KEY is
  * read), near (what is nearest), node KEY, edge KEY (from that node), nodes KEY (it is read), get KEY (value and status), value KEY, begin,
  * commit, abort, flush (of the last token), flush-all, describe. "@MS" before a command gives it a deadline. Answers: "ok" and what was found,
  * or "STATUS OUTCOME RETRYABLE SQLSTATE MESSAGE", all numbers as in status.h and "-" for no state.
@@ -55,12 +55,17 @@ struct shell {
     char found[4000];
 };
 
+static rag_status define(rag_store *store, const rag_context *ctx, rag_error *err)
+{
+    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
+    space.dimension = DIMENSION;
+    return rag_vector_define(store, ctx, "entities", &space, err);
+}
+
 static rag_status defer(rag_store *store, const rag_context *ctx, const char *key, rag_error *err)
 {
     const rag_pending_item item = { rag_text(key), rag_text("{}"), rag_text("text"), 0 };
-    rag_vector_space space = RAG_VECTOR_SPACE_INIT;
-    space.dimension = DIMENSION;
-    const rag_status status = rag_vector_define(store, ctx, "entities", &space, err);
+    const rag_status status = define(store, ctx, err);
     if (status != RAG_OK)
         return status;
     return rag_vector_defer_many(store, ctx, "entities", &item, 1, NULL, err);
@@ -187,6 +192,8 @@ static rag_status obey(struct shell *s, const char *word, const char *key, const
         return put_doc(s->store, ctx, key, &s->token, err);
     if (strcmp(word, "defer") == 0)
         return defer(s->store, ctx, key, err);
+    if (strcmp(word, "define") == 0)
+        return define(s->store, ctx, err);
     if (strcmp(word, "vector") == 0)
         return put_vector(s, ctx, key, err);
     if (strcmp(word, "vectors") == 0)

@@ -89,18 +89,18 @@ static void required_slots_are_required(void **state)
 {
     (void)state;
     static const struct {
-        size_t table, end, optional, feature_from;
-        unsigned feature; /* to which the slots from feature_from on belong */
+        size_t table, end, optional, feature_from, feature_to;
+        unsigned feature; /* to which the slots between these belong */
     } tables[] = {
         { offsetof(struct broken, kv), sizeof(rag_kv_table), offsetof(rag_kv_table, filter_missing),
-          offsetof(rag_kv_table, set_limits), RAG_FEATURE_CACHE_LIMITS },
+          offsetof(rag_kv_table, set_limits), sizeof(rag_kv_table), RAG_FEATURE_CACHE_LIMITS },
         { offsetof(struct broken, vector), sizeof(rag_vector_table),
           offsetof(rag_vector_table, pending_put), offsetof(rag_vector_table, pending_put),
-          RAG_FEATURE_PENDING },
+          offsetof(rag_vector_table, recall), RAG_FEATURE_PENDING },
         { offsetof(struct broken, graph), sizeof(rag_graph_table),
-          offsetof(rag_graph_table, popular), sizeof(rag_graph_table), 0 },
+          offsetof(rag_graph_table, popular), 0, 0, 0 },
         { offsetof(struct broken, docstatus), sizeof(rag_docstatus_table),
-          offsetof(rag_docstatus_table, range), sizeof(rag_docstatus_table), 0 },
+          offsetof(rag_docstatus_table, range), 0, 0, 0 },
     };
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (size_t at = sizeof(size_t); at < tables[t].end; at += sizeof(void (*)(void))) {
@@ -109,8 +109,8 @@ static void required_slots_are_required(void **state)
             rag_error err = RAG_ERROR_INIT;
             copy_memory(&b);
             memset((char *)&b + tables[t].table + at, 0, sizeof(void (*)(void)));
-            const int of_feature =
-                at >= tables[t].feature_from && memory_backend.features & tables[t].feature;
+            const int of_feature = at >= tables[t].feature_from && at < tables[t].feature_to &&
+                                   memory_backend.features & tables[t].feature;
             const rag_status wanted =
                 at < tables[t].optional || of_feature ? RAG_E_INVALID : RAG_OK;
             if (registry_complete(&b.backend, &d, &err) != wanted)
@@ -136,6 +136,7 @@ static void older_and_newer_tables_are_taken(void **state)
     OK(registry_complete(&b.backend, &d, &err));
     assert_true(d.kv.filter_missing == fallback_kv_filter_missing);
     assert_true(d.vector.pending_put == unclaimed_pending_put);
+    assert_true(d.vector.recall && d.vector.recall == b.vector.describe);
     assert_true(d.graph.popular == fallback_graph_popular);
     assert_true(d.graph.view == fallback_graph_view);
     assert_true(d.backend.optimize == unclaimed_optimize && d.backend.publish == unclaimed_publish);

@@ -48,10 +48,11 @@ struct pg_conn {
     unsigned trips; /* to the server and back: whether a queue was sent is seen by it */
     unsigned steps; /* of transactions (transaction.c) */
     int64_t born_ns;
-    int64_t life;      /* which life of the server this session is of (durability.c) */
-    int vector_effort; /* of searches by index (vector_search.c); 0: not set */
-    int patient;       /* command_timeout does not hold: what runs may take hours */
-    int lost;          /* in an unknown state: not to be used again */
+    int64_t life; /* which life of the server this session is of (durability.c) */
+    int doubtful; /* the work that failed had believed what may be over (vector_space.c) */
+    int certain;  /* so it is to believe nothing this time */
+    int patient;  /* command_timeout does not hold: what runs may take hours */
+    int lost;     /* in an unknown state: not to be used again */
     /* what the server said when it ended the session while nothing was asked; "" */
     char end_code[PG_END_CODE_BYTES], end_line[PG_END_LINE_BYTES];
 };

@@ -240,7 +240,9 @@ static void server_free(struct pg_server *s)
     pg_durability_free(host, s->durability);
     pg_text_free(&s->strings);
     pg_graph_place_free(host, s->graph);
+    pg_spaces_free(s);
     (void)pthread_mutex_destroy(&s->making_vectors);
+    (void)pthread_mutex_destroy(&s->knowing);
     host->free(s->statements);
     pg_doc_free_statements(host, s->docs);
     while (s->kept) {
@@ -319,6 +321,7 @@ static rag_status pg_open(const rag_host *host, const rag_backend_config *config
     memset(s, 0, sizeof *s);
     s->host = host;
     (void)pthread_mutex_init(&s->making_vectors, NULL);
+    (void)pthread_mutex_init(&s->knowing, NULL);
     s->lock_timeout_ms = config->lock_timeout_ms;
     const rag_status status = server_start(&opening, ctx, s);
     if (status != RAG_OK) {

@@ -38,6 +38,8 @@ struct pg_server {
     struct pg_vector_options vector_options;
     struct pg_vector_statements *vectors; /* vector_statements.c */
     pthread_mutex_t making_vectors;       /* of that list */
+    struct pg_known *known;               /* vector_space.c */
+    pthread_mutex_t knowing;              /* of that list */
     struct pg_owner *owner;               /* vector_pending.c */
     struct pg_durability *durability;
     struct pg_build *build;       /* build.c; NULL: opened as usual */

@@ -90,15 +90,20 @@ static void roll_back(struct pg_conn *conn)
         conn->lost = 1;
 }
 
+/* Work that failed because it believed what was not so any more is done once more, and asks. */
+static int is_doubtful(struct pg_conn *conn)
+{
+    const int again = conn->doubtful && !conn->lost && !conn->certain;
+    conn->doubtful = 0;
+    return again;
+}
+
 /* ---- inside an explicit transaction --------------------------------------------------------------- */
 
-rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
-                         rag_error *err)
+static rag_status run_step(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
+                           rag_error *err)
 {
     static const char WHAT[] = "a savepoint";
-    if (conn->lost)
-        return call->host->fail(err, RAG_E_TRANSACTION,
-                                "the connection of this transaction was lost: it was rolled back");
     const size_t queued = conn->queued;
     const unsigned trips = conn->trips, step = conn->steps % 2;
     rag_status status = pg_queue(conn, steps[step].begin, NULL, WHAT, NULL, err);
@@ -114,6 +119,24 @@ rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work wor
         pg_forget_queue(conn);
         conn->lost = pg_command(conn, &ctx, steps[step].undo, PG_RUNNING, WHAT, NULL) != RAG_OK;
     }
+    return status;
+}
+
+rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work work, void *user,
+                         rag_error *err)
+{
+    if (conn->lost)
+        return call->host->fail(err, RAG_E_TRANSACTION,
+                                "the connection of this transaction was lost: it was rolled back");
+    rag_error why = RAG_ERROR_INIT;
+    rag_status status = run_step(call, conn, work, user, &why);
+    if (status != RAG_OK && is_doubtful(conn)) {
+        conn->certain = 1;
+        status = run_step(call, conn, work, user, &why);
+        conn->certain = 0;
+    }
+    if (status != RAG_OK && err)
+        *err = why;
     /* the transaction is gone: only as a whole it can be tried again */
     if (status != RAG_OK && conn->lost && err)
         err->retryable = 0;
@@ -140,7 +163,13 @@ static rag_status read_once(void *user, rag_error *err)
     struct attempt *a = user;
     struct pg_conn *conn;
     PG_TRY(acquire(a->call, &conn, err));
-    const rag_status status = a->work(a->call, conn, a->user, err);
+    rag_status status = a->work(a->call, conn, a->user, err);
+    if (status != RAG_OK && is_doubtful(conn)) {
+        pg_forget_queue(conn);
+        conn->certain = 1;
+        status = a->work(a->call, conn, a->user, err);
+        conn->certain = 0;
+    }
     release(a->call, conn);
     return status;
 }
@@ -224,12 +253,9 @@ static rag_status fold(const rag_call *call, struct pg_conn *conn, rag_error *er
     return pg_run(conn, call->ctx, PG_SQL_FOLD, &params, "folding counters", NULL, err);
 }
 
-static rag_status write_once(void *user, rag_error *err)
+static rag_status write_on(struct attempt *a, struct pg_conn *conn, rag_error *err)
 {
-    struct attempt *a = user;
     struct pg_server *s = server_of(a->call);
-    struct pg_conn *conn;
-    PG_TRY(acquire(a->call, &conn, err));
     struct pg_params turn;
     rag_status status = pg_begin_writing(a->call, conn, &turn, err);
     if (status == RAG_OK && a->durable)
@@ -244,6 +270,20 @@ static rag_status write_once(void *user, rag_error *err)
         status = end_writing(a->call, conn, a->durable, &a->token, err);
     else
         roll_back(conn);
+    return status;
+}
+
+static rag_status write_once(void *user, rag_error *err)
+{
+    struct attempt *a = user;
+    struct pg_conn *conn;
+    PG_TRY(acquire(a->call, &conn, err));
+    rag_status status = write_on(a, conn, err);
+    if (status != RAG_OK && is_doubtful(conn)) {
+        conn->certain = 1;
+        status = write_on(a, conn, err);
+        conn->certain = 0;
+    }
     release(a->call, conn);
     return status;
 }

@@ -151,11 +151,13 @@ struct writing {
 static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
 {
     struct writing *w = user;
-    int found;
-    PG_TRY(pg_space_find(call, conn, w->name, &w->space, &found, err));
-    if (!found)
+    struct pg_use use;
+    PG_TRY(pg_use_begin(call, conn, w->name, &use, err));
+    if (!use.found)
         return pg_space_missing(call, w->name, err);
-    PG_TRY(pg_vector_write(call, conn, &w->space, w->name, w->items, w->n, err));
+    PG_TRY(pg_use_end(call, conn, &use,
+                      pg_vector_write(call, conn, &use.space, w->name, w->items, w->n, err), err));
+    w->space = use.space;
     return w->space.waiting
                ? pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items, w->n, err)
                : RAG_OK;
@@ -261,15 +263,15 @@ static rag_status delete_work(const rag_call *call, struct pg_conn *conn, void *
                               rag_error *err)
 {
     struct deleting *d = user;
-    struct pg_space space;
-    int found;
+    struct pg_use use;
     d->deleted = 0;
-    PG_TRY(pg_space_find(call, conn, d->name, &space, &found, err));
-    if (!found)
+    PG_TRY(pg_use_begin(call, conn, d->name, &use, err));
+    if (!use.found)
         return RAG_OK;
-    return d->by_name
-               ? erase_named(call, conn, &space, d, err)
-               : pg_vector_erase(call, conn, &space, d->name, d->slices, d->n, &d->deleted, err);
+    const rag_status status = d->by_name ? erase_named(call, conn, &use.space, d, err)
+                                         : pg_vector_erase(call, conn, &use.space, d->name,
+                                                           d->slices, d->n, &d->deleted, err);
+    return pg_use_end(call, conn, &use, status, err);
 }
 
 static rag_status vector_delete_many(const rag_call *call, const char *name_space,
@@ -380,18 +382,28 @@ static rag_status append_all(const rag_call *call, const struct reading *r,
     return status;
 }
 
-static rag_status read_stored(const rag_call *call, struct pg_conn *conn, const struct reading *r,
-                              const struct pg_space *space, PGresult **out, rag_error *err)
+/* Of the ids: those that wait, when there are any in the space, and those that are stored. */
+static rag_status ask_both(const rag_call *call, struct pg_conn *conn, const struct reading *r,
+                           struct pg_use *use, PGresult **waiting, PGresult **stored,
+                           rag_error *err)
 {
-    struct pg_params params;
+    struct pg_params of_waiting, of_stored;
     struct ids ids;
-    ids_of(call, space, r->ids, r->n, &ids);
-    pg_params_begin_named(&params, call, r->name);
-    pg_add_array(&params, &ids.texts);
-    pg_add_array(&params, &ids.bytes);
-    pg_add_int(&params, r->what & RAG_VECTOR_VECTORS);
-    const char *sql = space->sql->get[(r->what & RAG_VECTOR_VALUES) != 0];
-    const rag_status status = pg_run(conn, call->ctx, sql, &params, "reading vectors", out, err);
+    const int look = use->space.waiting;
+    rag_status status = RAG_OK;
+    ids_of(call, &use->space, r->ids, r->n, &ids);
+    if (look)
+        status = pg_pending_queue(call, conn, r->name, &ids.all, &of_waiting, waiting, err);
+    pg_params_begin_named(&of_stored, call, r->name);
+    pg_add_array(&of_stored, &ids.texts);
+    pg_add_array(&of_stored, &ids.bytes);
+    pg_add_int(&of_stored, r->what & RAG_VECTOR_VECTORS);
+    const char *sql = use->space.sql->get[(r->what & RAG_VECTOR_VALUES) != 0];
+    if (status == RAG_OK)
+        status = pg_run(conn, call->ctx, sql, &of_stored, "reading vectors", stored, err);
+    status = pg_use_end(call, conn, use, status, err);
+    if (status == RAG_OK && use->space.waiting && !look)
+        status = pg_use_doubt(call, conn, use, err);
     ids_free(&ids);
     return status;
 }
@@ -399,16 +411,13 @@ static rag_status read_stored(const rag_call *call, struct pg_conn *conn, const 
 static rag_status get_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
 {
     const struct reading *r = user;
-    struct pg_space space;
+    struct pg_use use;
     PGresult *waiting = NULL, *stored = NULL;
-    int found;
-    rag_status status = pg_space_find(call, conn, r->name, &space, &found, err);
-    if (status == RAG_OK && found && space.waiting)
-        status = pg_pending_find(call, conn, r->name, r->ids, r->n, &waiting, err);
-    if (status == RAG_OK && found)
-        status = read_stored(call, conn, r, &space, &stored, err);
+    rag_status status = pg_use_begin(call, conn, r->name, &use, err);
+    if (status == RAG_OK && use.found)
+        status = ask_both(call, conn, r, &use, &waiting, &stored, err);
     if (status == RAG_OK)
-        status = append_all(call, r, &space, waiting, stored, err);
+        status = append_all(call, r, &use.space, waiting, stored, err);
     PQclear(waiting);
     PQclear(stored);
     return status;
@@ -439,21 +448,23 @@ static rag_status append_page(const rag_call *call, const struct reading *r,
 static rag_status scan_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
 {
     const struct reading *r = user;
-    struct pg_space space;
+    struct pg_use use;
     struct pg_params params;
-    PGresult *result;
-    int found;
-    PG_TRY(pg_space_find(call, conn, r->name, &space, &found, err));
-    if (!found)
+    PGresult *result = NULL;
+    PG_TRY(pg_use_begin(call, conn, r->name, &use, err));
+    if (!use.found)
         return RAG_OK;
     pg_params_begin_named(&params, call, r->name);
     pg_add_slice(&params, r->after);
     pg_add_int(&params, (int64_t)r->limit + 1);
     pg_add_slice(&params, pg_text_part(r->after));
     pg_add_int(&params, r->what & RAG_VECTOR_VECTORS);
-    const char *sql = space.sql->scan[(r->what & RAG_VECTOR_VALUES) != 0];
-    PG_TRY(pg_run(conn, call->ctx, sql, &params, "reading a page of vectors", &result, err));
-    const rag_status status = append_page(call, r, &space, result, err);
+    const char *sql = use.space.sql->scan[(r->what & RAG_VECTOR_VALUES) != 0];
+    rag_status status =
+        pg_run(conn, call->ctx, sql, &params, "reading a page of vectors", &result, err);
+    status = pg_use_end(call, conn, &use, status, err);
+    if (status == RAG_OK)
+        status = append_page(call, r, &use.space, result, err);
     PQclear(result);
     return status;
 }
@@ -484,4 +495,5 @@ const rag_vector_table pg_vector = {
     .pending_scan = pg_pending_scan,
     .pending_resolve = pg_pending_resolve,
     .pending_drop = pg_pending_drop,
+    .recall = pg_vector_recall,
 };

@@ -27,12 +27,13 @@ struct pg_vector_statements {
     const char *erase;                  /* $3, $4 as in get, $5 bytea[]: all ids */
     const char *erase_named;            /* $3 text[], $4 bytea[]: names */
     const char *clear;
-    const char *exact[2], *near[2]; /* $3 vector, $4 int8 limit, $5 int8: vectors, too */
-    const char *odd[2];             /* rows that pgvector cannot compare, with their vectors */
+    const char *exact[2]; /* $3 vector, $4 int8 limit, $5 int8: vectors, too */
+    const char *near[2];  /* the same, $4 of the index, $6 int8: the best of these */
+    const char *odd[2];   /* rows that pgvector cannot compare, with their vectors */
 };
 
 /* Behind the columns of the table. */
-enum { PG_VECTOR_BYTES, PG_VECTOR_DISTANCE };
+enum { PG_VECTOR_BYTES, PG_VECTOR_DISTANCE, PG_VECTOR_GIVEN /* `near`: by the index */ };
 
 /* A space as it is in this moment. */
 struct pg_space {
@@ -50,6 +51,31 @@ struct pg_space {
 /* *found = 0: the space is not defined. */
 rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char *name,
                          struct pg_space *out, int *found, rag_error *err);
+
+/* A space while a slot uses it. What was last seen of its record is believed, and the question for it is
+ * queued, so that it goes with the slot's own first statements; pg_use_end() looks at the answer
+ * before outputs are touched. When the space is another one by now, or something failed that may be
+ * because of that, the slot fails and is run once more, with the record asked for first. */
+struct pg_use {
+    const char *name;
+    struct pg_space space; /* behind pg_use_end(): as it is */
+    int found;
+    int counted;   /* `rows` is known, */
+    uint64_t rows; /* of the last search */
+    int believed;
+    PGresult *record;
+    struct pg_params params;
+};
+rag_status pg_use_begin(const rag_call *call, struct pg_conn *conn, const char *name,
+                        struct pg_use *use, rag_error *err);
+/* `status`: of what was done between. Sends what is still queued. */
+rag_status pg_use_end(const rag_call *call, struct pg_conn *conn, struct pg_use *use,
+                      rag_status status, rag_error *err);
+/* The slot cannot go on with what it believed. */
+rag_status pg_use_doubt(const rag_call *call, struct pg_conn *conn, const struct pg_use *use,
+                        rag_error *err);
+void pg_spaces_free(struct pg_server *s);
+
 rag_status pg_space_record(const rag_call *call, struct pg_conn *conn, const char *name,
                            const rag_vector_space *space, const struct pg_vector_place *place,
                            rag_error *err);
@@ -61,11 +87,15 @@ rag_status pg_vector_define(const rag_call *call, const char *name_space,
                             rag_error *err);
 rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_vector_space *out,
                               rag_error *err);
+rag_status pg_vector_recall(const rag_call *call, const char *name_space, rag_vector_space *out,
+                            rag_error *err);
 rag_status pg_vector_drop(const rag_call *call, const char *name_space, rag_error *err);
 rag_status pg_vector_count(const rag_call *call, const char *name_space, uint64_t *count,
                            rag_error *err);
 rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char *name,
                          uint64_t *rows, rag_error *err);
+/* The same, queued: $1 and $2 as always, the answer a single number. */
+extern const char pg_sql_space_rows[];
 
 /* vector_tables.c: the tables of a space are there and prepared, *place names them. It comes zeroed,
  * or with the table of LightRAG's that is to be used. */
@@ -177,7 +207,7 @@ rag_status pg_pending_resolve(const rag_call *call, const char *name_space,
                               uint64_t *applied, rag_token *token, rag_error *err);
 rag_status pg_pending_drop(const rag_call *call, const char *name_space, uint64_t *dropped,
                            rag_error *err);
-/* Of n ids `stride` bytes apart, those that wait: rows of *out with PG_PENDING_*. */
+/* Queued: of these ids (bytea[]) those that wait, rows of *out with PG_PENDING_*. */
 enum {
     PG_PENDING_PLACE,
     PG_PENDING_CREATED,
@@ -185,8 +215,10 @@ enum {
     PG_PENDING_DELETE,
     PG_PENDING_VECTOR
 };
-rag_status pg_pending_find(const rag_call *call, struct pg_conn *conn, const char *name,
-                           const rag_slice *ids, size_t n, PGresult **out, rag_error *err);
+rag_status pg_pending_queue(const rag_call *call, struct pg_conn *conn, const char *name,
+                            const struct pg_array *ids, struct pg_params *params, PGresult **out,
+                            rag_error *err);
+/* Of n ids `stride` bytes apart. */
 rag_status pg_pending_discard(const rag_call *call, struct pg_conn *conn, const char *name,
                               const rag_slice *ids, size_t stride, size_t n, rag_error *err);
 

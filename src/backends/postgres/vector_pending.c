@@ -234,15 +234,15 @@ static rag_status defer_work(const rag_call *call, struct pg_conn *conn, void *u
     static const uint32_t types[COLUMNS] = { PG_OID_BYTEA, PG_OID_TEXT,  PG_OID_BYTEA, PG_OID_INT8,
                                              PG_OID_BYTEA, PG_OID_BYTEA, PG_OID_BYTEA };
     const struct deferring *d = user;
-    struct pg_space space;
+    struct pg_use use;
     struct pg_array columns[COLUMNS];
-    int found;
-    PG_TRY(pg_space_find(call, conn, d->name, &space, &found, err));
-    if (!found)
+    PG_TRY(pg_use_begin(call, conn, d->name, &use, err));
+    if (!use.found)
         return d->items ? pg_space_missing(call, d->name, err) : RAG_OK;
     for (size_t i = 0; i < COLUMNS; i++)
         pg_array_begin(&columns[i], call->host, types[i]);
-    const rag_status status = put_rows(call, conn, d, columns, err);
+    const rag_status status =
+        pg_use_end(call, conn, &use, put_rows(call, conn, d, columns, err), err);
     for (size_t i = 0; i < COLUMNS; i++)
         pg_array_free(&columns[i]);
     return status;
@@ -294,20 +294,13 @@ rag_status pg_pending_delete(const rag_call *call, const char *name_space, const
 
 /* ---- looking and discarding ------------------------------------------------------------------------ */
 
-rag_status pg_pending_find(const rag_call *call, struct pg_conn *conn, const char *name,
-                           const rag_slice *ids, size_t n, PGresult **out, rag_error *err)
+rag_status pg_pending_queue(const rag_call *call, struct pg_conn *conn, const char *name,
+                            const struct pg_array *ids, struct pg_params *params, PGresult **out,
+                            rag_error *err)
 {
-    struct pg_params params;
-    struct pg_array keys;
-    pg_array_begin(&keys, call->host, PG_OID_BYTEA);
-    for (size_t i = 0; i < n; i++)
-        pg_array_add(&keys, ids[i]);
-    pg_params_begin_named(&params, call, name);
-    pg_add_array(&params, &keys);
-    const rag_status status =
-        pg_run(conn, call->ctx, SQL_FIND, &params, "reading pending rows", out, err);
-    pg_array_free(&keys);
-    return status;
+    pg_params_begin_named(params, call, name);
+    pg_add_array(params, ids);
+    return pg_queue(conn, SQL_FIND, params, "reading pending rows", out, err);
 }
 
 rag_status pg_pending_discard(const rag_call *call, struct pg_conn *conn, const char *name,
@@ -498,13 +491,15 @@ static rag_status settle_work(const rag_call *call, struct pg_conn *conn, void *
 {
     struct settling *s = user;
     PGresult *taken = NULL;
-    int found;
+    struct pg_use use;
     s->applied = 0;
-    PG_TRY(pg_space_find(call, conn, s->name, &s->space, &found, err));
-    if (!found)
+    PG_TRY(pg_use_begin(call, conn, s->name, &use, err));
+    if (!use.found)
         return RAG_OK;
-    PG_TRY(take(call, conn, s, &taken, err));
-    rag_status status = sort_out(call, s, taken, err);
+    rag_status status = pg_use_end(call, conn, &use, take(call, conn, s, &taken, err), err);
+    s->space = use.space;
+    if (status == RAG_OK)
+        status = sort_out(call, s, taken, err);
     if (status == RAG_OK)
         status = s->keep ? remember(call, conn, s, err) : store(call, conn, s, err);
     if (status == RAG_OK)

@@ -46,8 +46,9 @@ struct searching {
 
 struct answers {
     PGresult *main, *odd;
-    size_t asked; /* rows that the main statement was limited to */
 };
+
+static const char SEARCHING[] = "searching";
 
 static int compare_hits(const void *a, const void *b)
 {
@@ -99,44 +100,28 @@ static rag_status encode_query(const rag_call *call, const struct pg_space *spac
 
 /* ---- asking the server ----------------------------------------------------------------------------- */
 
-/* Settings of index scans, for the session. A transaction that is rolled back takes them back. Where
- * most rows are others', IVFFLAT looks into all lists: those nearest to the query may have none of the
- * best of ours. */
-static rag_status set_effort(const rag_call *call, struct pg_conn *conn,
-                             const struct pg_space *space, size_t rows, int shared, rag_error *err)
-{
-    const struct pg_server *s = call->self;
-    char sql[256];
-    const size_t twice = rows * 2 < EF_LEAST ? EF_LEAST : rows * 2;
-    const int ef = twice > EF_MOST ? EF_MOST : (int)twice;
-    const int effort = shared ? -ef : ef;
-    /* half of them otherwise: made over an empty table the lists are poor */
-    const int64_t probes = shared ? PROBES_ALL : s->vector_options.lists / 2 + 1;
-    if (conn->vector_effort == effort && !call->txn)
-        return RAG_OK;
-    (void)snprintf(sql, sizeof sql, "SET hnsw.ef_search = %d; SET ivfflat.probes = %lld%s", ef,
-                   (long long)probes,
-                   space->iterates ? "; SET hnsw.iterative_scan = relaxed_order;"
-                                     " SET ivfflat.iterative_scan = relaxed_order"
-                                   : "");
-    PG_TRY(pg_command(conn, call->ctx, sql, PG_RUNNING, "preparing a search", err));
-    conn->vector_effort = call->txn ? 0 : effort;
-    return RAG_OK;
-}
+/* Settings of a search by index, until its transaction ends. Without sorting the planner has only the
+ * index: it takes comparing all for cheap, as it does not count the fetching of vectors from where they are
+ * stored aside. Its cost for what is switched off would bring compiling (jit) along. */
+#define EFFORT                                                                   \
+    "SELECT set_config('hnsw.ef_search', $1::int8::text, true),"                 \
+    " set_config('ivfflat.probes', $2::int8::text, true),"                       \
+    " set_config('ragstore.enable_sort', current_setting('enable_sort'), true)," \
+    " set_config('ragstore.jit', current_setting('jit'), true),"                 \
+    " set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
+static const char SQL_EFFORT[] = EFFORT;
+static const char SQL_EFFORT_ITERATES[] =
+    EFFORT ", set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+           " set_config('ivfflat.iterative_scan', 'relaxed_order', true)";
+static const char SQL_EFFORT_OVER[] =
+    "SELECT set_config('enable_sort', current_setting('ragstore.enable_sort'), true),"
+    " set_config('jit', current_setting('ragstore.jit'), true)";
 
-static rag_status ask(const rag_call *call, struct pg_conn *conn, const struct searching *w,
-                      const struct pg_text *query, const char *sql, size_t limit, PGresult **out,
-                      rag_error *err)
-{
-    struct pg_params params;
-    pg_params_begin_named(&params, call, w->name);
-    if (limit) {
-        pg_add_slice(&params, (rag_slice){ query->data, query->len });
-        pg_add_int(&params, (int64_t)limit);
-        pg_add_int(&params, w->query->what & RAG_VECTOR_VECTORS);
-    }
-    return pg_run(conn, call->ctx, sql, &params, "searching", out, err);
-}
+/* How the rows are looked for: by index or all of them, and how many are asked for. */
+struct plan {
+    int near, shared;
+    size_t asked;
+};
 
 static int is_shared(const struct pg_space *space, uint64_t rows)
 {
@@ -158,34 +143,110 @@ static size_t rows_by_index(const struct pg_space *space, const rag_vector_query
     return most + (half ? most / 4 + HALF_SPARE : 0);
 }
 
-static rag_status ask_main(const rag_call *call, struct pg_conn *conn, const struct searching *w,
-                           const struct pg_space *space, struct answers *a, rag_error *err)
+static struct plan make_plan(const struct pg_use *use, const rag_vector_query *q)
+{
+    const size_t asked = rows_by_index(&use->space, q, use->rows);
+    if (!asked)
+        return (struct plan){ 0, 0, q->top_k + 1 };
+    return (struct plan){ 1, is_shared(&use->space, use->rows), asked };
+}
+
+/* Parameters of the statements of one trip. */
+struct asking {
+    struct pg_text query;
+    struct pg_params effort, main, odd;
+};
+
+/* Where most rows are others', IVFFLAT looks into all lists: those nearest to the query may have none of
+ * the best of ours; else half of them: made over an empty table the lists are poor. */
+static rag_status queue_effort(const rag_call *call, struct pg_conn *conn,
+                               const struct pg_space *space, const struct plan *p,
+                               struct pg_params *params, rag_error *err)
+{
+    const struct pg_server *s = call->self;
+    const size_t twice = p->asked * 2 < EF_LEAST ? EF_LEAST : p->asked * 2;
+    memset(params, 0, sizeof *params);
+    pg_add_int(params, twice > EF_MOST ? EF_MOST : (int64_t)twice);
+    pg_add_int(params, p->shared ? PROBES_ALL : s->vector_options.lists / 2 + 1);
+    return pg_queue(conn, space->iterates ? SQL_EFFORT_ITERATES : SQL_EFFORT, params,
+                    "preparing a search", NULL, err);
+}
+
+/* The main statement, queued. In a transaction that goes on its settings are taken back. */
+static rag_status queue_main(const rag_call *call, struct pg_conn *conn, const struct searching *w,
+                             const struct pg_space *space, const struct plan *p,
+                             struct asking *asking, PGresult **out, rag_error *err)
 {
     const int payload = (w->query->what & RAG_VECTOR_VALUES) != 0;
-    const size_t most = w->query->top_k + 1;
-    struct pg_text query = { .host = call->host };
-    uint64_t rows = 0;
-    rag_status status = encode_query(call, space, w->query, &query, err);
-    if (status == RAG_OK)
-        status = pg_space_rows(call, conn, w->name, &rows, err);
-    a->asked = status == RAG_OK ? rows_by_index(space, w->query, rows) : 0;
-    int near = a->asked > 0;
-    if (status == RAG_OK && near) {
-        status = set_effort(call, conn, space, a->asked, is_shared(space, rows), err);
-        if (status == RAG_OK)
-            status = ask(call, conn, w, &query, space->sql->near[payload], a->asked, &a->main, err);
-        near = status == RAG_OK && (size_t)PQntuples(a->main) == a->asked;
-    }
-    if (status == RAG_OK && !near) {
+    const char *sql = p->near ? space->sql->near[payload] : space->sql->exact[payload];
+    if (p->near)
+        PG_TRY(queue_effort(call, conn, space, p, &asking->effort, err));
+    pg_params_begin_named(&asking->main, call, w->name);
+    pg_add_slice(&asking->main, (rag_slice){ asking->query.data, asking->query.len });
+    pg_add_int(&asking->main, (int64_t)p->asked);
+    pg_add_int(&asking->main, w->query->what & RAG_VECTOR_VECTORS);
+    if (p->near)
+        pg_add_int(&asking->main, (int64_t)w->query->top_k + 1);
+    PG_TRY(pg_queue(conn, sql, &asking->main, SEARCHING, out, err));
+    return p->near && PQtransactionStatus(conn->pg) != PQTRANS_IDLE
+               ? pg_queue(conn, SQL_EFFORT_OVER, NULL, SEARCHING, NULL, err)
+               : RAG_OK;
+}
+
+/* All that is to be known, in one trip, or in two when nobody has counted the rows yet. */
+static rag_status ask_all(const rag_call *call, struct pg_conn *conn, const struct searching *w,
+                          struct pg_use *use, struct plan *p, struct asking *asking,
+                          struct answers *a, rag_error *err)
+{
+    const int payload = (w->query->what & RAG_VECTOR_VALUES) != 0;
+    PGresult *rows = NULL;
+    if (w->query->dimension != use->space.facts.dimension)
+        return call->host->fail(err, RAG_E_MISMATCH, "vector space '%s' has dimension %u, not %zu",
+                                w->name, use->space.facts.dimension, w->query->dimension);
+    PG_TRY(encode_query(call, &use->space, w->query, &asking->query, err));
+    pg_params_begin_named(&asking->odd, call, w->name);
+    if (use->counted)
+        PG_TRY(pg_queue(conn, pg_sql_space_rows, &asking->odd, SEARCHING, &rows, err));
+    else
+        PG_TRY(pg_space_rows(call, conn, w->name, &use->rows, err));
+    *p = make_plan(use, w->query);
+    PG_TRY(queue_main(call, conn, w, &use->space, p, asking, &a->main, err));
+    PG_TRY(pg_run(conn, call->ctx, use->space.sql->odd[payload], &asking->odd, SEARCHING, &a->odd,
+                  err));
+    if (rows)
+        use->rows = (uint64_t)pg_int(rows, 0, 0);
+    use->counted = 1;
+    PQclear(rows);
+    return RAG_OK;
+}
+
+/* How many rows the index gave, of which those that come are the best. */
+static size_t rows_given(const struct pg_space *space, const PGresult *main)
+{
+    const int at = PG_AT_COLUMNS + (int)(space->table ? space->table->column_count : 0);
+    return PQntuples(main) ? (size_t)pg_int(main, 0, at + PG_VECTOR_GIVEN) : 0;
+}
+
+/* The main statement once more: the index was asked for by what is not so any more, or gave fewer
+ * rows than asked for, which are not all then. */
+static rag_status ask_again(const rag_call *call, struct pg_conn *conn, const struct searching *w,
+                            const struct pg_use *use, struct plan p, struct asking *asking,
+                            struct answers *a, rag_error *err)
+{
+    struct plan next = make_plan(use, w->query);
+    while (p.near) {
+        const int same = next.near && next.shared == p.shared && next.asked == p.asked;
+        if (same && rows_given(&use->space, a->main) >= p.asked)
+            break;
+        if (same)
+            next = (struct plan){ 0, 0, w->query->top_k + 1 };
+        p = next;
         PQclear(a->main);
         a->main = NULL;
-        a->asked = most;
-        status = ask(call, conn, w, &query, space->sql->exact[payload], most, &a->main, err);
+        PG_TRY(queue_main(call, conn, w, &use->space, &p, asking, &a->main, err));
+        PG_TRY(pg_send_queue(conn, call->ctx, err));
     }
-    if (status == RAG_OK)
-        status = ask(call, conn, w, &query, space->sql->odd[payload], 0, &a->odd, err);
-    pg_text_free(&query);
-    return status;
+    return RAG_OK;
 }
 
 /* ---- hits ------------------------------------------------------------------------------------------ */
@@ -271,18 +332,20 @@ static rag_status search_work(const rag_call *call, struct pg_conn *conn, void *
                               rag_error *err)
 {
     const struct searching *w = user;
-    struct pg_space space;
+    struct pg_use use;
+    struct plan plan = { 0 };
     struct answers answers = { 0 };
-    int found;
-    PG_TRY(pg_space_find(call, conn, w->name, &space, &found, err));
-    if (!found)
+    PG_TRY(pg_use_begin(call, conn, w->name, &use, err));
+    if (!use.found)
         return pg_space_missing(call, w->name, err);
-    if (w->query->dimension != space.facts.dimension)
-        return call->host->fail(err, RAG_E_MISMATCH, "vector space '%s' has dimension %u, not %zu",
-                                w->name, space.facts.dimension, w->query->dimension);
-    rag_status status = ask_main(call, conn, w, &space, &answers, err);
+    struct asking asking = { .query = { .host = call->host } };
+    rag_status status = ask_all(call, conn, w, &use, &plan, &asking, &answers, err);
+    status = pg_use_end(call, conn, &use, status, err);
     if (status == RAG_OK)
-        status = append_hits(call, w, &space, &answers, err);
+        status = ask_again(call, conn, w, &use, plan, &asking, &answers, err);
+    if (status == RAG_OK)
+        status = append_hits(call, w, &use.space, &answers, err);
+    pg_text_free(&asking.query);
     PQclear(answers.main);
     PQclear(answers.odd);
     return status;

@@ -1,8 +1,15 @@
 /* The record of a space: model, dimension, metric, element type, and in which tables its rows are.
  *
- * It is in ragstore_space and never changes; every slot reads it first, on the connection and in the
- * transaction that it works in, so a space that somebody dropped is never written. Writers hold the
- * turn of the workspace, so for them it stays as it is until they commit. */
+ * It is in ragstore_space and never changes until the space is dropped; every slot reads it before
+ * anything else, on the connection and in the transaction that it works in, so a space that somebody
+ * dropped is never written. Writers hold the turn of the workspace, so for them it stays as it is
+ * until they commit.
+ *
+ * Reading it makes no trip to the server of its own: what was last seen is kept in the handle, the
+ * slot makes its statements of that, and its first trip begins with the question for the record. An
+ * answer that differs makes the slot run again (transaction.c). What does not change the statements
+ * (how many rows, whether some are pending) is taken from the answer. */
+#include <pthread.h>
 #include <string.h>
 
 #include "schema.h"
@@ -29,7 +36,7 @@ static const char SQL_FIND[] =
 static const char SQL_RECORD[] =
     "INSERT INTO ragstore_space (workspace, name, model, dimension, metric, element, lightrag, own)"
     " VALUES ($1::text, $2::text, $3::text, $4::int8, $5::int8, $6::int8, $7::text, $8::text)";
-static const char SQL_ROWS[] =
+const char pg_sql_space_rows[] =
     "SELECT coalesce(sum(c.rows), 0)::int8 FROM ragstore_space s JOIN"
     " (SELECT kind, name, rows FROM ragstore_namespace WHERE workspace = $1::text"
     " AND kind IN ('vector', 'vdb') UNION ALL"
@@ -75,19 +82,175 @@ static rag_status read_space(const rag_call *call, const PGresult *r, const char
     return pg_vector_statements_of(call->self, &out->place, out->table, &out->sql, err);
 }
 
+/* ---- what was last seen ---------------------------------------------------------------------------- */
+
+struct pg_known {
+    struct pg_known *next;
+    struct pg_space space;
+    int counted;
+    uint64_t rows;
+    char name[];
+};
+
+static struct pg_known **known_at(struct pg_server *s, const char *name)
+{
+    struct pg_known **at = &s->known;
+    while (*at && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* For want of memory nothing is kept, which costs a trip. */
+static void remember(const rag_call *call, const struct pg_use *use, const struct pg_space *space)
+{
+    struct pg_server *s = call->self;
+    const size_t len = strlen(use->name) + 1;
+    (void)pthread_mutex_lock(&s->knowing);
+    struct pg_known **at = known_at(s, use->name);
+    if (!*at && use->found) {
+        *at = call->host->alloc(sizeof **at + len);
+        if (*at) {
+            memset(*at, 0, sizeof **at);
+            memcpy((*at)->name, use->name, len);
+        }
+    }
+    if (*at && use->found) {
+        (*at)->space = *space;
+        if (use->counted) {
+            (*at)->counted = 1;
+            (*at)->rows = use->rows;
+        }
+    } else if (*at) {
+        struct pg_known *gone = *at;
+        *at = gone->next;
+        call->host->free(gone);
+    }
+    (void)pthread_mutex_unlock(&s->knowing);
+}
+
+static int recall(const rag_call *call, struct pg_use *use)
+{
+    struct pg_server *s = call->self;
+    (void)pthread_mutex_lock(&s->knowing);
+    const struct pg_known *known = *known_at(s, use->name);
+    if (known) {
+        use->space = known->space;
+        use->counted = known->counted;
+        use->rows = known->rows;
+    }
+    (void)pthread_mutex_unlock(&s->knowing);
+    return known != NULL;
+}
+
+void pg_spaces_free(struct pg_server *s)
+{
+    while (s->known) {
+        struct pg_known *next = s->known->next;
+        s->host->free(s->known);
+        s->known = next;
+    }
+}
+
+/* ---- using a space --------------------------------------------------------------------------------- */
+
+/* What statements and their parameters are made of. */
+static int same_space(const struct pg_space *a, const struct pg_space *b)
+{
+    return a->sql == b->sql && a->table == b->table && a->vector_type == b->vector_type &&
+           a->halfvec_type == b->halfvec_type && a->facts.dimension == b->facts.dimension &&
+           a->facts.metric == b->facts.metric && a->facts.element == b->facts.element;
+}
+
+static rag_status read_record(const rag_call *call, struct pg_use *use, struct pg_space *out,
+                              rag_error *err)
+{
+    rag_status status = RAG_OK;
+    use->found = PQntuples(use->record) == 1;
+    if (use->found)
+        status = read_space(call, use->record, use->name, out, err);
+    PQclear(use->record);
+    use->record = NULL;
+    return status;
+}
+
+static const char LOOKING[] = "looking for a vector space";
+
+static rag_status ask_record(const rag_call *call, struct pg_conn *conn, struct pg_use *use,
+                             rag_error *err)
+{
+    PG_TRY(pg_run(conn, call->ctx, SQL_FIND, &use->params, LOOKING, &use->record, err));
+    PG_TRY(read_record(call, use, &use->space, err));
+    remember(call, use, &use->space);
+    return RAG_OK;
+}
+
+rag_status pg_use_begin(const rag_call *call, struct pg_conn *conn, const char *name,
+                        struct pg_use *use, rag_error *err)
+{
+    memset(use, 0, sizeof *use);
+    use->name = name;
+    pg_params_begin_named(&use->params, call, name);
+    if (!conn->certain && recall(call, use)) {
+        use->found = use->believed = 1;
+        return pg_queue(conn, SQL_FIND, &use->params, LOOKING, &use->record, err);
+    }
+    return ask_record(call, conn, use, err);
+}
+
+rag_status pg_use_doubt(const rag_call *call, struct pg_conn *conn, const struct pg_use *use,
+                        rag_error *err)
+{
+    conn->doubtful = 1;
+    return call->host->fail(err, RAG_E_TRANSACTION, "vector space '%s' changed meanwhile",
+                            use->name);
+}
+
+/* What would fail in the same way with any record. */
+static int fails_anyway(rag_status status)
+{
+    return status == RAG_E_TIMEOUT || status == RAG_E_CANCELLED || status == RAG_E_CONNECTION ||
+           status == RAG_E_TRANSACTION || status == RAG_E_NO_MEMORY || status == RAG_E_NO_SPACE ||
+           status == RAG_E_DENIED || status == RAG_E_IO;
+}
+
+rag_status pg_use_end(const rag_call *call, struct pg_conn *conn, struct pg_use *use,
+                      rag_status status, rag_error *err)
+{
+    struct pg_space now;
+    if (status == RAG_OK)
+        status = pg_send_queue(conn, call->ctx, err);
+    if (!use->believed) {
+        if (status == RAG_OK)
+            remember(call, use, &use->space);
+        return status;
+    }
+    if (status == RAG_OK) {
+        status = read_record(call, use, &now, err);
+        if (status == RAG_OK)
+            remember(call, use, &now);
+    }
+    PQclear(use->record);
+    use->record = NULL;
+    use->believed = 0;
+    if (status == RAG_OK && !(use->found && same_space(&now, &use->space)))
+        return pg_use_doubt(call, conn, use, err);
+    if (status == RAG_OK)
+        use->space = now;
+    conn->doubtful |= status != RAG_OK && !fails_anyway(status);
+    return status;
+}
+
 rag_status pg_space_find(const rag_call *call, struct pg_conn *conn, const char *name,
                          struct pg_space *out, int *found, rag_error *err)
 {
-    struct pg_params params;
-    PGresult *result;
-    pg_params_begin_named(&params, call, name);
-    PG_TRY(pg_run(conn, call->ctx, SQL_FIND, &params, "looking for a vector space", &result, err));
-    rag_status status = RAG_OK;
-    *found = PQntuples(result) == 1;
-    if (*found)
-        status = read_space(call, result, name, out, err);
-    PQclear(result);
-    return status;
+    struct pg_use use;
+    memset(&use, 0, sizeof use);
+    use.name = name;
+    pg_params_begin_named(&use.params, call, name);
+    PG_TRY(ask_record(call, conn, &use, err));
+    *out = use.space;
+    *found = use.found;
+    return RAG_OK;
 }
 
 rag_status pg_space_record(const rag_call *call, struct pg_conn *conn, const char *name,
@@ -116,7 +279,7 @@ rag_status pg_space_rows(const rag_call *call, struct pg_conn *conn, const char 
     struct pg_params params;
     PGresult *result;
     pg_params_begin_named(&params, call, name);
-    PG_TRY(pg_run(conn, call->ctx, SQL_ROWS, &params, "counting vectors", &result, err));
+    PG_TRY(pg_run(conn, call->ctx, pg_sql_space_rows, &params, "counting vectors", &result, err));
     *rows = (uint64_t)pg_int(result, 0, 0);
     PQclear(result);
     return RAG_OK;
@@ -147,6 +310,18 @@ rag_status pg_vector_describe(const rag_call *call, const char *name_space, rag_
     if (!a.found)
         return pg_space_missing(call, name_space, err);
     *out = a.space.facts;
+    return RAG_OK;
+}
+
+rag_status pg_vector_recall(const rag_call *call, const char *name_space, rag_vector_space *out,
+                            rag_error *err)
+{
+    struct pg_use use;
+    memset(&use, 0, sizeof use);
+    use.name = name_space;
+    if (!recall(call, &use))
+        return pg_vector_describe(call, name_space, out, err);
+    *out = use.space.facts;
     return RAG_OK;
 }
 

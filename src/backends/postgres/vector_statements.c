@@ -253,7 +253,7 @@ static void add_best(const struct building *b, int own, enum search how)
 static void add_search(const struct building *b, enum search how)
 {
     static const char vectors[] = "$5::int8 <> 0";
-    pg_text_add_text(b->t, "SELECT * FROM (");
+    pg_text_add_text(b->t, how == NEAR ? "SELECT x.*, count(*) OVER () FROM (" : "SELECT * FROM (");
     if (b->table) {
         pg_text_add_text(b->t, "(SELECT convert_to(s.id, 'UTF8') AS key");
         add_columns(b, 0, vectors, "s.d AS d");
@@ -263,7 +263,8 @@ static void add_search(const struct building *b, enum search how)
     pg_text_add_text(b->t, "(SELECT s.key AS key");
     add_columns(b, 1, vectors, "s.d AS d");
     add_best(b, 1, how);
-    pg_text_add_text(b->t, ")) x ORDER BY x.d, x.key LIMIT $4::int8");
+    pg_text_printf(b->t, ")) x ORDER BY x.d, x.key LIMIT %s",
+                   how == NEAR ? "$6::int8" : "$4::int8");
 }
 
 static void add_exact(const struct building *b)
