@@ -17,21 +17,13 @@
 
 enum { KNOWN = 7 };
 
-static const char *const known[2][KNOWN] = {
-    [PG_NODE] = { "entity_id", "entity_type", "description", "source_id", "file_path", "created_at",
-                  "truncate" },
-    [PG_EDGE] = { "weight", "description", "keywords", "source_id", "file_path", "created_at",
-                  "truncate" },
+#define NAME(text) { text, sizeof text - 1 }
+static const rag_slice known[2][KNOWN] = {
+    [PG_NODE] = { NAME("entity_id"), NAME("entity_type"), NAME("description"), NAME("source_id"),
+                  NAME("file_path"), NAME("created_at"), NAME("truncate") },
+    [PG_EDGE] = { NAME("weight"), NAME("description"), NAME("keywords"), NAME("source_id"),
+                  NAME("file_path"), NAME("created_at"), NAME("truncate") },
 };
-
-/* Place among the known ones, or KNOWN. */
-static int rank_of(enum pg_graph_kind kind, rag_slice name)
-{
-    int rank = 0;
-    while (rank < KNOWN && !pg_is_text(name, known[kind][rank]))
-        rank++;
-    return rank;
-}
 
 /* The column's order of names. */
 static int compare_names(rag_slice a, rag_slice b)
@@ -39,6 +31,15 @@ static int compare_names(rag_slice a, rag_slice b)
     if (a.len != b.len)
         return a.len < b.len ? -1 : 1;
     return a.len ? memcmp(a.data, b.data, a.len) : 0;
+}
+
+/* Place among the known ones, or KNOWN. */
+static int rank_of(enum pg_graph_kind kind, rag_slice name)
+{
+    int rank = 0;
+    while (rank < KNOWN && compare_names(name, known[kind][rank]) != 0)
+        rank++;
+    return rank;
 }
 
 /* ---- writing --------------------------------------------------------------------------------------- */
@@ -258,6 +259,124 @@ static rag_status join_by_layout(void *user, rag_slice name, rag_slice text, rag
     return j->host->json_members(j->properties, join_wanted, j, err);
 }
 
+/* ---- cutting ---------------------------------------------------------------------------------------- */
+
+/* Nearly all attributes are a few texts and numbers, as the server prints them. Those are cut where
+ * they stand, in a third of the time that parsing takes; whatever is not plainly so is parsed. */
+enum { CUT_MAX = 16 };
+
+struct cut {
+    rag_slice names[CUT_MAX], texts[CUT_MAX]; /* names without their quotes */
+    size_t count;
+};
+
+/* Behind the string that begins at `p`, or NULL. */
+static const char *string_end(const char *p, const char *end)
+{
+    for (const char *quote = p + 1;; quote++) {
+        quote = memchr(quote, '"', (size_t)(end - quote));
+        if (!quote)
+            return NULL;
+        size_t escapes = 0;
+        while (quote[-1 - (ptrdiff_t)escapes] == '\\')
+            escapes++;
+        if (escapes % 2 == 0)
+            return quote + 1;
+    }
+}
+
+static const char *digits_end(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* Behind the number without an exponent that begins at `p`, or NULL. */
+static const char *number_end(const char *p, const char *end)
+{
+    p += *p == '-';
+    const char *behind = digits_end(p, end);
+    if (behind == p || (*p == '0' && behind > p + 1))
+        return NULL;
+    if (behind == end || *behind != '.')
+        return behind;
+    p = behind + 1;
+    behind = digits_end(p, end);
+    return behind > p ? behind : NULL;
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    return p;
+}
+
+/* Behind the member that begins at `p`, or NULL when it is none of the plain ones. */
+static const char *cut_member(struct cut *c, const char *p, const char *end)
+{
+    if (p == end || *p != '"' || c->count == CUT_MAX)
+        return NULL;
+    const char *name = p + 1;
+    p = string_end(p, end);
+    if (!p || p == end || *p != ':' || memchr(name, '\\', (size_t)(p - name)))
+        return NULL;
+    c->names[c->count] = (rag_slice){ name, (size_t)(p - name) - 1 };
+    const char *text = skip_blanks(p + 1, end);
+    if (text == end)
+        return NULL;
+    p = *text == '"' ? string_end(text, end) : number_end(text, end);
+    if (p)
+        c->texts[c->count++] = (rag_slice){ text, (size_t)(p - text) };
+    return p;
+}
+
+/* A byte below 0x20, which JSON does not have inside strings; eight at a time. */
+static int has_control(const char *p, size_t len)
+{
+    const uint64_t low = 0x0101010101010101u * 0x20, high = 0x0101010101010101u * 0x80;
+    uint64_t found = 0, eight;
+    for (; len >= sizeof eight; p += sizeof eight, len -= sizeof eight) {
+        memcpy(&eight, p, sizeof eight);
+        found |= (eight - low) & ~eight & high;
+    }
+    for (; len; p++, len--)
+        found |= (unsigned char)*p < 0x20;
+    return found != 0;
+}
+
+/* 1: done; 0: it has to be parsed. */
+static int cut_members(struct cut *c, rag_slice object)
+{
+    const char *p = object.data, *end = p + object.len;
+    c->count = 0;
+    if (object.len < 2 || *p != '{' || has_control(p, object.len))
+        return 0;
+    do {
+        p = cut_member(c, skip_blanks(p + 1, end), end);
+        p = p ? skip_blanks(p, end) : end;
+    } while (p < end && *p == ',');
+    return p + 1 == end && *p == '}';
+}
+
+static void add_cut(const struct cut *c, enum pg_graph_kind kind, struct pg_text *out)
+{
+    int ranks[CUT_MAX];
+    for (size_t i = 0; i < c->count; i++)
+        ranks[i] = rank_of(kind, c->names[i]);
+    for (int rank = 0; rank <= KNOWN; rank++)
+        for (size_t i = 0; i < c->count; i++)
+            if (ranks[i] == rank) {
+                pg_text_add(out, ",", out->len > 1);
+                pg_text_add(out, (const char *)c->names[i].data - 1, c->names[i].len + 2);
+                pg_text_add(out, ":", 1);
+                pg_text_add(out, c->texts[i].data, c->texts[i].len);
+            }
+}
+
+/* ---- parsing ---------------------------------------------------------------------------------------- */
+
 /* All members of the column: the known ones apart, to be put in their order afterwards. */
 struct sorting {
     enum pg_graph_kind kind;
@@ -282,6 +401,11 @@ static rag_status sort_member(void *user, rag_slice name, rag_slice text, rag_sl
 static rag_status add_sorted(const rag_host *host, enum pg_graph_kind kind, rag_slice properties,
                              struct pg_text *out)
 {
+    struct cut cut;
+    if (cut_members(&cut, properties)) {
+        add_cut(&cut, kind, out);
+        return RAG_OK;
+    }
     struct sorting s = { .kind = kind, .others = { .host = host } };
     const struct pg_text *parts[KNOWN + 1];
     for (size_t i = 0; i < KNOWN; i++) {
