@@ -482,6 +482,32 @@ static void graph_41_types_of_attributes_survive(struct env *e)
     }
 }
 
+/* Where a quote, a comma or a brace is text and where it is structure. */
+static void graph_41_attributes_of_all_shapes_survive(struct env *e)
+{
+    static const char *const values[] = {
+        "{\"a\":\"\\\\\",\"b\":\"\\\\\\\"\",\"c\":\"\\\"\"}",
+        "{\"a\":\"}\",\"b\":\"{\\\"b\\\":1,\",\"c\":\",\\\"c\\\":[\"}",
+        "{\"description\":\"ends in \\\\\",\"keywords\":\"\\\\\\\\\",\"truncate\":\": \\\", \"}",
+        "{\"weight\":-0.5,\"a\":0,\"b\":-7,\"c\":0.25,\"d\":true}",
+        "{\"q\\\"x\":1,\"b\\\\\":2}",
+        "{\"a01\":\"1\",\"a02\":\"2\",\"a03\":\"3\",\"a04\":\"4\",\"a05\":\"5\",\"a06\":\"6\",\"a07\":\"7\","
+        "\"a08\":\"8\",\"a09\":\"9\",\"a10\":\"0\",\"a11\":\"1\",\"a12\":\"2\",\"a13\":\"3\",\"a14\":\"4\","
+        "\"a15\":\"5\",\"a16\":\"6\",\"a17\":\"7\",\"weight\":1.0}",
+        "{\"weight\":1.0,\"description\":\"d\",\"keywords\":\"k\",\"source_id\":\"s\",\"file_path\":\"f\","
+        "\"created_at\":1,\"truncate\":\"\",\"z\":\"\",\"aa\":2}",
+    };
+    enum { N = sizeof values / sizeof values[0] };
+    for (size_t i = 0; i < N; i++) {
+        node_put(e, format_text("n%zu", i), values[i]);
+        edge_put(e, format_text("n%zu", i), "other", values[i]);
+    }
+    for (size_t i = 0; i < N; i++) {
+        expect_node(e, format_text("n%zu", i), values[i]);
+        expect_edge(e, "other", format_text("n%zu", i), values[i]);
+    }
+}
+
 static void expect_attributes_refused(struct env *e, rag_slice value)
 {
     const rag_node nodes[] = { { T("new"), T("{}") },
@@ -915,6 +941,7 @@ const struct conformance_case graph_cases[] = {
     CASE(graph, rows_carry_what_was_asked_for),
     CASE(graph, drop_is_immediate_and_idempotent),
     CASE(graph, 41_types_of_attributes_survive),
+    CASE(graph, 41_attributes_of_all_shapes_survive),
     CASE(graph, 42_what_cannot_be_stored_changes_nothing),
     CASE(graph, bad_labels_are_refused),
     CASE(graph, hostile_labels),
