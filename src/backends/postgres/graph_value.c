@@ -17,7 +17,7 @@
 
 enum { KNOWN = 7 };
 
-#define NAME(text) { text, sizeof text - 1 }
+#define NAME(text) { (text), sizeof(text) - 1 }
 static const rag_slice known[2][KNOWN] = {
     [PG_NODE] = { NAME("entity_id"), NAME("entity_type"), NAME("description"), NAME("source_id"),
                   NAME("file_path"), NAME("created_at"), NAME("truncate") },
