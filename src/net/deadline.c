@@ -70,6 +70,31 @@ rag_status net_wait_ready(const rag_host *host, const rag_context *ctx, int fd, 
     }
 }
 
+int net_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t clock;
+    if (pthread_condattr_init(&clock) != 0)
+        return 0;
+    const int ok = pthread_condattr_setclock(&clock, CLOCK_MONOTONIC) == 0 &&
+                   pthread_cond_init(condition, &clock) == 0;
+    (void)pthread_condattr_destroy(&clock);
+    return ok;
+}
+
+void net_condition_wait(const rag_context *ctx, pthread_cond_t *condition, pthread_mutex_t *mutex,
+                        int64_t deadline_ns)
+{
+    const int64_t slice = net_now_ns() + (int64_t)CANCEL_SLICE_MS * NS_PER_MS;
+    int64_t until = deadline_ns;
+    if (ctx->cancel && (!until || until > slice))
+        until = slice;
+    const struct timespec end = { until / 1000000000, until % 1000000000 };
+    if (until)
+        (void)pthread_cond_timedwait(condition, mutex, &end);
+    else
+        (void)pthread_cond_wait(condition, mutex);
+}
+
 rag_status net_connect_result(const rag_host *host, const rag_context *ctx, int64_t timeout_ms,
                               const char *name, rag_status status, rag_error *err)
 {

@@ -18,7 +18,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -31,7 +30,6 @@ enum {
     DEFAULT_CONNECT_MS = 60000,
     DEFAULT_ACQUIRE_MS = 60000,
     DEFAULT_CHECK_MS = 30000,
-    CANCEL_SLICE_NS = 25000000,
     NS_PER_MS = 1000000
 };
 
@@ -216,33 +214,13 @@ static rag_status wait_in_queue(struct net_pool *pool, const rag_context *ctx, s
                                 int64_t deadline_ns)
 {
     while (!self->granted) {
-        const int64_t now = net_now_ns();
         if (ctx->cancel && *(const volatile int *)ctx->cancel)
             return RAG_E_CANCELLED;
-        if (deadline_ns && now >= deadline_ns)
+        if (deadline_ns && net_now_ns() >= deadline_ns)
             return RAG_E_TIMEOUT;
-        int64_t until = deadline_ns;
-        if (ctx->cancel && (!until || until > now + CANCEL_SLICE_NS))
-            until = now + CANCEL_SLICE_NS;
-        const struct timespec end = { until / 1000000000, until % 1000000000 };
-        if (until)
-            (void)pthread_cond_timedwait(&self->wake, &pool->mutex, &end);
-        else
-            (void)pthread_cond_wait(&self->wake, &pool->mutex);
+        net_condition_wait(ctx, &self->wake, &pool->mutex, deadline_ns);
     }
     return RAG_OK;
-}
-
-static int init_waiter(struct waiter *waiter)
-{
-    pthread_condattr_t clock;
-    memset(waiter, 0, sizeof *waiter);
-    if (pthread_condattr_init(&clock) != 0)
-        return 0;
-    const int ok = pthread_condattr_setclock(&clock, CLOCK_MONOTONIC) == 0 &&
-                   pthread_cond_init(&waiter->wake, &clock) == 0;
-    (void)pthread_condattr_destroy(&clock);
-    return ok;
 }
 
 static rag_status fail_waiting(struct net_pool *pool, const rag_context *ctx, rag_status why,
@@ -271,8 +249,8 @@ static rag_status take_turn(struct net_pool *pool, const rag_context *ctx, struc
         pool->figures.open++;
         return RAG_OK;
     }
-    struct waiter self;
-    if (!init_waiter(&self))
+    struct waiter self = { 0 };
+    if (!net_condition_init(&self.wake))
         return RAG_E_NO_MEMORY;
     if (pool->last)
         pool->last->next = &self;

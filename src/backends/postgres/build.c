@@ -11,14 +11,14 @@
  * indexes are made when the store is optimized (vector_index.c). Slots run one at a time, each behind a
  * savepoint as in any transaction. Nothing is tried again: what a lost connection took with it is
  * everything. After publishing the handle is an ordinary one. */
-#include <pthread.h>
 #include <string.h>
 
 #include "graph.h"
+#include "net/lock.h"
 #include "server.h"
 
 struct pg_build {
-    pthread_mutex_t mutex;
+    struct net_lock lock;
     struct pg_conn *conn; /* NULL: published */
     atomic_int on;        /* the same, for who need not wait for a slot that runs */
     unsigned edge_batches;
@@ -59,13 +59,13 @@ rag_status pg_build_run(const rag_call *call, pg_work work, void *user, int *don
     *done = 0;
     if (!b)
         return RAG_OK;
-    PG_TRY(pg_lock(call, &b->mutex, err));
+    PG_TRY(net_lock_take(call->host, call->ctx, &b->lock, err));
     rag_status status = RAG_OK;
     if (b->conn) {
         *done = 1;
         status = pg_run_inside(call, b->conn, work, user, err);
     }
-    (void)pthread_mutex_unlock(&b->mutex);
+    net_lock_give(&b->lock);
     return status;
 }
 
@@ -160,8 +160,12 @@ rag_status pg_build_begin(const rag_call *call, int replace, rag_error *err)
     if (!b)
         return pg_no_memory(call->host, err);
     memset(b, 0, sizeof *b);
-    (void)pthread_mutex_init(&b->mutex, NULL);
-    rag_status status = net_pool_acquire(s->pool, call->ctx, &connection, err);
+    rag_status status = net_lock_init(call->host, &b->lock, err);
+    if (status != RAG_OK) {
+        call->host->free(b);
+        return status;
+    }
+    status = net_pool_acquire(s->pool, call->ctx, &connection, err);
     if (status == RAG_OK) {
         b->conn = connection;
         b->conn->patient = 1;
@@ -190,7 +194,7 @@ rag_status pg_publish(const rag_call *call, rag_error *err)
 {
     struct pg_build *b = ((struct pg_server *)call->self)->build;
     rag_token token;
-    PG_TRY(pg_lock(call, &b->mutex, err));
+    PG_TRY(net_lock_take(call->host, call->ctx, &b->lock, err));
     rag_status status = RAG_OK;
     if (b->conn) {
         status = b->conn->lost ? call->host->fail(err, RAG_E_CONNECTION,
@@ -202,7 +206,7 @@ rag_status pg_publish(const rag_call *call, rag_error *err)
         else
             b->conn->lost = 1; /* its transaction has ended */
     }
-    (void)pthread_mutex_unlock(&b->mutex);
+    net_lock_give(&b->lock);
     return status;
 }
 
@@ -213,7 +217,7 @@ void pg_build_free(struct pg_server *s)
         return;
     if (b->conn) /* closing it undoes everything */
         net_pool_release(s->pool, b->conn, 0);
-    (void)pthread_mutex_destroy(&b->mutex);
+    net_lock_destroy(&b->lock);
     s->host->free(b);
     s->build = NULL;
 }

@@ -1,19 +1,13 @@
-/* What the slots of all four stores share: how their parameters begin, what is counted and listed of
- * namespaces, and waiting for a mutex.
+/* What the slots of all four stores share: how their parameters begin, and what is counted and listed
+ * of namespaces.
  *
  * The counters are in ragstore_namespace; writers append to ragstore_change, which is folded into it
  * now and then (transaction.c), so what is true is the sum of both. */
 #include "server.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include "net/deadline.h"
-
-enum { LOOK_MS = 50 };
 
 static const char SQL_ROWS[] = "SELECT coalesce(sum(rows), 0)::int8 FROM " PG_SQL_COUNTERS
                                " WHERE kind = $2::text AND name = $3::text";
@@ -68,15 +62,4 @@ rag_status pg_append_namespace(const rag_call *call, rag_slice kind, rag_slice n
                           .found = 1,
                           .number = counters->rows };
     return call->host->row_append(out, &row, err);
-}
-
-rag_status pg_lock(const rag_call *call, pthread_mutex_t *mutex, rag_error *err)
-{
-    for (;;) {
-        const int64_t until = net_now_ns() + (int64_t)LOOK_MS * 1000000;
-        const struct timespec end = { until / 1000000000, until % 1000000000 };
-        if (pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &end) == 0)
-            return RAG_OK;
-        PG_TRY(call->host->check(call->ctx, err));
-    }
 }

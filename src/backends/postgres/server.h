@@ -119,8 +119,6 @@ rag_status pg_append_namespace(const rag_call *call, rag_slice kind, rag_slice n
                                const struct pg_counters *counters, rag_result *out, rag_error *err);
 /* Rows that a statement changed. */
 uint64_t pg_affected(const PGresult *result);
-/* For a mutex that is held while the server works: until the deadline of the call. */
-rag_status pg_lock(const rag_call *call, pthread_mutex_t *mutex, rag_error *err);
 
 rag_status pg_optimize(const rag_call *call, rag_error *err); /* of rag_backend; optimize.c */
 

@@ -10,12 +10,12 @@
  * The mark of a row comes from a sequence: the same id deferred again has another one, and what was
  * embedded for the older text is ignored. Vectors that are known before the flush are kept as
  * pgvector sends them. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "net/deadline.h"
+#include "net/lock.h"
 #include "vector.h"
 
 enum { CLOSE_MS = 3000, BATCH_BYTES = 32 * 1024 * 1024 };
@@ -69,7 +69,7 @@ static const char SQL_DROP[] = "DELETE FROM ragstore_pending q WHERE " OF " AND 
 /* ---- the owner ------------------------------------------------------------------------------------- */
 
 struct pg_owner {
-    pthread_mutex_t mutex;  /* of making the connection, which may take its time */
+    struct net_lock lock;   /* of making the connection, which may take its time */
     _Atomic int64_t number; /* 0: nothing was deferred yet */
     struct pg_conn *conn;   /* holds the lock; NULL: none */
     int descriptor;
@@ -81,9 +81,12 @@ rag_status pg_owner_new(struct pg_server *s, rag_error *err)
     if (!o)
         return pg_no_memory(s->host, err);
     memset(o, 0, sizeof *o);
-    (void)pthread_mutex_init(&o->mutex, NULL);
-    s->owner = o;
-    return RAG_OK;
+    const rag_status status = net_lock_init(s->host, &o->lock, err);
+    if (status == RAG_OK)
+        s->owner = o;
+    else
+        s->host->free(o);
+    return status;
 }
 
 static void hang_up(const struct pg_server *s, struct pg_owner *o)
@@ -107,7 +110,7 @@ void pg_owner_free(struct pg_server *s)
         (void)pg_command(o->conn, &ctx, "SELECT pg_advisory_unlock_all()", PG_RUNNING, "closing",
                          NULL);
     hang_up(s, o);
-    (void)pthread_mutex_destroy(&o->mutex);
+    net_lock_destroy(&o->lock);
     s->host->free(o);
     s->owner = NULL;
 }
@@ -150,14 +153,14 @@ static rag_status owner_number(const rag_call *call, int64_t *number, rag_error 
     const struct pg_server *s = call->self;
     struct pg_owner *o = s->owner;
     rag_status status = RAG_OK;
-    PG_TRY(pg_lock(call, &o->mutex, err));
+    PG_TRY(net_lock_take(call->host, call->ctx, &o->lock, err));
     if (o->conn && !pg_is_alive(o->conn))
         hang_up(s, o);
     if (!o->conn)
         status = connect_owner(s, o, call->ctx, err);
     if (status == RAG_OK)
         *number = o->number;
-    (void)pthread_mutex_unlock(&o->mutex);
+    net_lock_give(&o->lock);
     return status;
 }
 
