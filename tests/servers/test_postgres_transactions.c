@@ -76,15 +76,21 @@ static void a_transaction_is_one_over_all_stores(void **state)
     rag_store_close(other);
 }
 
+struct noise {
+    PGconn *pg;
+    atomic_int stop;
+    int failed;
+};
+
 /* Lengthens the log all the time, without waiting for the disk. */
 static void *write_log(void *argument)
 {
-    atomic_int *stop = argument;
-    PGconn *pg = session();
-    (void)run_sql(pg, "SET synchronous_commit = off");
-    while (!atomic_load(stop))
-        (void)run_sql(pg, "SELECT pg_logical_emit_message(false, 'noise', 'x')");
-    PQfinish(pg);
+    struct noise *n = argument;
+    while (!atomic_load(&n->stop) && !n->failed) {
+        PGresult *result = PQexec(n->pg, "SELECT pg_logical_emit_message(false, 'noise', 'x')");
+        n->failed = PQresultStatus(result) != PGRES_TUPLES_OK;
+        PQclear(result);
+    }
     return NULL;
 }
 
@@ -95,11 +101,12 @@ static void a_durable_write_vouches_for_no_later_one(void **state)
     (void)state;
     enum { WRITES = 200 };
     rag_error err = RAG_ERROR_INIT;
-    atomic_int stop = 0;
-    pthread_t noise;
+    struct noise noise = { .pg = session() };
+    pthread_t thread;
     rag_store *store = open_with("&workspace=vouch");
     PGconn *pg = session();
-    assert_int_equal(pthread_create(&noise, NULL, write_log, &stop), 0);
+    (void)run_sql(noise.pg, "SET synchronous_commit = off");
+    assert_int_equal(pthread_create(&thread, NULL, write_log, &noise), 0);
     int wrong = 0;
     for (int i = 0; i < WRITES; i++) {
         const rag_doc doc = { rag_text("d"), rag_text("{\"status\":\"pending\"}") };
@@ -108,9 +115,11 @@ static void a_durable_write_vouches_for_no_later_one(void **state)
         ok(rag_flush(store, NULL, token, &err), &err);
         wrong += !is_on_disk(pg, token);
     }
-    atomic_store(&stop, 1);
-    assert_int_equal(pthread_join(noise, NULL), 0);
+    atomic_store(&noise.stop, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(noise.failed, 0);
     assert_int_equal(wrong, 0);
+    PQfinish(noise.pg);
     PQfinish(pg);
     rag_store_close(store);
 }
@@ -145,23 +154,44 @@ static void a_slot_that_is_cancelled_undoes_itself_alone(void **state)
 
 enum { WORKERS = 5, UPSERTS = 100 };
 
+/* A thread that writes until a call fails. */
 struct worker {
     rag_store *store;
     int number;
+    rag_status status;
+    rag_error err;
 };
+
+static rag_status merge_node(struct worker *w, const rag_node *node)
+{
+    return rag_graph_put_nodes(w->store, NULL, node, 1, RAG_PUT_MERGE, NULL, &w->err);
+}
+
+/* How many members the node has that all workers merge into. */
+static size_t members_of_hub(rag_store *store)
+{
+    const rag_slice hub[] = { rag_text("hub") };
+    rag_error err = RAG_ERROR_INIT;
+    rag_result *rows = NULL;
+    ok(rag_graph_get_nodes(store, NULL, hub, 1, RAG_GRAPH_VALUES, &rows, &err), &err);
+    size_t members = 0;
+    for (const char *p = rag_result_row(rows, 0)->value.data; *p; p++)
+        members += *p == ':';
+    rag_result_free(rows);
+    return members;
+}
 
 static void *upsert(void *argument)
 {
     struct worker *w = argument;
-    rag_error err = RAG_ERROR_INIT;
-    for (int i = 0; i < UPSERTS; i++) {
+    for (int i = 0; i < UPSERTS && w->status == RAG_OK; i++) {
         char key[40], value[60];
         (void)snprintf(key, sizeof key, "%d-%d", w->number, i);
         (void)snprintf(value, sizeof value, "{\"w%d_%d\":%d}", w->number, i, i);
         const rag_node node = { rag_text("hub"), rag_text(value) };
-        ok(put(w->store, NULL, key, &err), &err);
-        if (i % 10 == 0) /* merges into one row: none is lost */
-            ok(rag_graph_put_nodes(w->store, NULL, &node, 1, RAG_PUT_MERGE, NULL, &err), &err);
+        w->status = put(w->store, NULL, key, &w->err);
+        if (w->status == RAG_OK && i % 10 == 0) /* merges into one row: none is lost */
+            w->status = merge_node(w, &node);
     }
     return NULL;
 }
@@ -175,22 +205,17 @@ static void five_workers_of_two_handles_lose_nothing(void **state)
     struct worker workers[WORKERS];
     pthread_t threads[WORKERS];
     for (int i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){ stores[i % 2], i };
+        workers[i] = (struct worker){ .store = stores[i % 2], .number = i };
         assert_int_equal(pthread_create(&threads[i], NULL, upsert, &workers[i]), 0);
     }
     for (int i = 0; i < WORKERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < WORKERS; i++)
+        ok(workers[i].status, &workers[i].err);
     uint64_t count = 0;
     ok(rag_kv_count(stores[0], NULL, "n", &count, &err), &err);
     assert_int_equal(count, WORKERS * UPSERTS);
-    const rag_slice hub[] = { rag_text("hub") };
-    rag_result *rows = NULL;
-    ok(rag_graph_get_nodes(stores[1], NULL, hub, 1, RAG_GRAPH_VALUES, &rows, &err), &err);
-    size_t members = 0;
-    for (const char *p = rag_result_row(rows, 0)->value.data; *p; p++)
-        members += *p == ':';
-    assert_int_equal(members, WORKERS * UPSERTS / 10);
-    rag_result_free(rows);
+    assert_int_equal(members_of_hub(stores[1]), WORKERS * UPSERTS / 10);
     rag_store_close(stores[0]);
     rag_store_close(stores[1]);
 }
@@ -317,13 +342,12 @@ static void a_serialization_failure_is_tried_again_or_said(void **state)
 
 static void *merge(void *argument)
 {
-    const struct worker *w = argument;
-    rag_error err = RAG_ERROR_INIT;
-    for (int i = 0; i < UPSERTS / 2; i++) {
+    struct worker *w = argument;
+    for (int i = 0; i < UPSERTS / 2 && w->status == RAG_OK; i++) {
         char value[60];
         (void)snprintf(value, sizeof value, "{\"w%d_%d\":%d}", w->number, i, i);
         const rag_node node = { rag_text("hub"), rag_text(value) };
-        ok(rag_graph_put_nodes(w->store, NULL, &node, 1, RAG_PUT_MERGE, NULL, &err), &err);
+        w->status = merge_node(w, &node);
     }
     return NULL;
 }
@@ -332,23 +356,17 @@ static void *merge(void *argument)
 static void the_level_of_isolation_is_ours(void **state)
 {
     (void)state;
-    rag_error err = RAG_ERROR_INIT;
     rag_store *store =
         open_with("&workspace=level&connection_retries=1&graph=tables"
                   "&server_options=default_transaction_isolation%3Drepeatable%20read");
-    struct worker workers[2] = { { store, 0 }, { store, 1 } };
+    struct worker workers[2] = { { .store = store, .number = 0 }, { .store = store, .number = 1 } };
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, merge, &workers[0]), 0);
     (void)merge(&workers[1]);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    const rag_slice hub[] = { rag_text("hub") };
-    rag_result *rows = NULL;
-    ok(rag_graph_get_nodes(store, NULL, hub, 1, RAG_GRAPH_VALUES, &rows, &err), &err);
-    size_t members = 0;
-    for (const char *p = rag_result_row(rows, 0)->value.data; *p; p++)
-        members += *p == ':';
-    assert_int_equal(members, UPSERTS);
-    rag_result_free(rows);
+    for (int i = 0; i < 2; i++)
+        ok(workers[i].status, &workers[i].err);
+    assert_int_equal(members_of_hub(store), UPSERTS);
     rag_store_close(store);
 }
 
