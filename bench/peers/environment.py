@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Python environments with packages from PyPI, made once in ${RAGSTORE_CACHE:-~/.cache/ragstore} and kept. As a program it
-prints the path of the Python of the peers: LightRAG 1.5.7 and what its default storages need. Standard library only (and, on
+"""Python environments with packages from PyPI, made once and kept in $RAGSTORE_CACHE, else ragstore/ in
+$XDG_CACHE_HOME or ~/.cache. As a program it prints the path of the Python of the peers: LightRAG 1.5.7 and what its default storages need. Standard library only (and, on
 Debian, the package python3-venv).
 """
 import argparse
@@ -15,7 +15,9 @@ LIGHTRAG_CHECK = "import importlib.metadata as m; assert m.version('lightrag-hku
 
 
 def cache_folder():
-    return pathlib.Path(os.environ.get("RAGSTORE_CACHE") or pathlib.Path.home() / ".cache" / "ragstore")
+    if named := os.environ.get("RAGSTORE_CACHE"):
+        return pathlib.Path(named)
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "ragstore"
 
 
 def python_with(name, packages, check):
