@@ -18,11 +18,13 @@ Exit status 1: a target was missed (bulk.put 3 x, reads of one value and expansi
                                                  a check, searches, expansions and reads of all of it, in MB; 1: 500 or more
 """
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -38,6 +40,7 @@ PEER = ROOT / "bench" / "peers" / "lightrag_peer.py"
 MODEL = "repeatable-random"  # of the peers' embedder: names LightRAG's tables
 BENCHES = ("bulk", "reads", "expansion", "search")
 MEMORY_MB = 500
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SPACES = ("chunks", "entities", "relationships")
 VALUES = ("text_chunks", "entity_chunks", "llm_response_cache")
 # ours, theirs, how many times faster we are to be
@@ -74,17 +77,27 @@ def script(*words):
     return done.stdout
 
 
-class Server:
+def end_by_signal(number, _):
+    """The with blocks end, and with them what they made: servers, folders, children."""
+    for each in ENDINGS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+@contextlib.contextmanager
+def serve():
     """PostgreSQL 17 with pgvector, as long as the with block runs."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-postgres-"))
+    try:
+        script("start", "17", folder)
+        yield Server(folder)
+    finally:
+        script("remove", folder)
 
-    def __enter__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-postgres-"))
-        script("start", "17", self.folder)
-        return self
 
-    def __exit__(self, *_):
-        script("remove", self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+class Server:
+    def __init__(self, folder):
+        self.folder = folder
 
     def url(self, database):
         return (self.folder / "url").read_text().strip().rsplit("/", 1)[0] + f"/{database}"
@@ -168,8 +181,11 @@ def peak_of(command, options):
     began = time.monotonic()
     child = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
                              env={**os.environ, "RAGSTORE_MODULE_PATH": str(options.ragstore.resolve().parent)})
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        child.kill()    # nothing, when it has ended
     if child.returncode != 0:
         sys.exit(f"{command[0]} {command[1]} answered {child.returncode}")
     return usage.ru_maxrss * 1024 / 1e6, time.monotonic() - began
@@ -196,20 +212,27 @@ def make_data(options):
     if options.folder:
         return
     options.folder = pathlib.Path(os.environ.get("TMPDIR", "/var/tmp")) / "ragbench" / "s005"
-    if not options.folder.exists():
-        options.folder.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([environment.lightrag_python(), ROOT / "bench" / "generate.py", options.folder, "--scale", "0.05"],
-                       check=True, stdout=sys.stderr)
+    if not options.folder.exists():    # nor half of it, from a run that was killed
+        making = options.folder.with_name(f"s005.{os.getpid()}")
+        making.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            subprocess.run([environment.lightrag_python(), ROOT / "bench" / "generate.py", making, "--scale", "0.05"],
+                           check=True, stdout=sys.stderr)
+            making.rename(options.folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
 
 
 def main():
     options = parse_arguments()
+    for number in ENDINGS:
+        signal.signal(number, end_by_signal)
     make_data(options)
     load = os.getloadavg()[0]
     if not options.json:
         print(f"{datetime.date.today()}, {os.cpu_count()} processors, load {load:.1f}, data {options.folder.name}, "
               f"medians of {options.rounds}")
-    with Server() as server:
+    with serve() as server:
         if options.memory:
             sys.exit(measure_memory(options, server))
         if set(options.benches) - {"bulk"}:

@@ -9,8 +9,12 @@ with --storages postgres its PostgreSQL classes, for bench/postgres.py (POSTGRES
              together (`usual`)
   update     100 nodes, 100 edges, their vectors and 20 values, made durable by index_done_callback of all storages;
              in a copy beside DIR (hard links where LightRAG replaces files), which itself stays as it was
-  index      documents through the whole LightRAG, with a rule in place of the language model; in such a copy as well; not
-             one of those that run when none is named
+  index      documents through the whole LightRAG, with a rule in place of the language model; in such a copy as well
+
+Only when they are named: index, and for bench/postgres.py
+
+  reads      values by key, one at a time and by the hundred
+  bulk       vectors with text, 200 a call
 
 Prints JSON lines {"what", "value", "unit"}. Needs lightrag-hku==1.5.7, nano-vectordb, networkx and numpy.
 """
@@ -21,6 +25,7 @@ import logging
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +42,12 @@ TOP_K, POPULAR, NODES, VALUES = 60, 40, 100, 20
 USUAL_EDGES = 2500  # of 40 entities that a query finds, none of them a hub
 DOCUMENT = 4000  # characters of a document of `index`
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def need(found, problem):
+    """No figure of work that was not done."""
+    if not found:
+        sys.exit(f"lightrag_peer.py: {problem}")
 
 
 async def known_ids(stores, graph_name, space, most):
@@ -76,7 +87,8 @@ async def bench_search(stores, graph_name, np, runs, seed):
         times = []
         for query in await queries(stores, graph_name, space, runs, np.random.default_rng(seed), np):
             with measure.Stopwatch() as watch:
-                await stores[space].query("", TOP_K, query_embedding=query)
+                rows = await stores[space].query("", TOP_K, query_embedding=query)
+            need(rows, f"a search of {space} found nothing")
             times.append(watch.seconds * 1000)
         measure.report(f"search.{space}.with_payload.median", measure.median(times), "ms")
         measure.report(f"search.{space}.with_payload.p95", measure.part(times, 0.95), "ms")
@@ -110,6 +122,7 @@ async def bench_expansion(stores, graph_name, runs):
     graph = stores[graph_name]
     for which, wanted in (("popular", sys.maxsize), ("usual", USUAL_EDGES)):
         labels = await by_edges(graph, wanted)
+        need(labels, "the graph is empty")
         near, times, edges = [], [], 0
         for _ in range(runs):
             with measure.Stopwatch() as watch:
@@ -209,8 +222,8 @@ async def bench_index(folder, storages, dimension, documents):
         await rag.ainsert(texts, file_paths=[f"bench-{i}.txt" for i in range(documents)])
     after = await rag.doc_status.get_all_status_counts()
     processed = after.get("processed", 0) - before.get("processed", 0)
-    if processed < documents:  # the scheduler takes those that were pending in the data, too
-        sys.exit(f"lightrag_peer.py: {processed} of {documents} documents were processed")
+    # the scheduler takes those that were pending in the data, too
+    need(processed >= documents, f"{processed} of {documents} documents were processed")
     await rag.finalize_storages()
     measure.report("index.documents", processed, "documents")
     measure.report("index.throughput", processed / watch.seconds, "documents/s")
@@ -224,12 +237,14 @@ async def bench_reads(stores, folder, runs, seed, np):
         one, hundred = [], []
         for _ in range(runs):
             with measure.Stopwatch() as watch:
-                await stores[space].get_by_id(keys[rng.integers(len(keys))])
+                row = await stores[space].get_by_id(keys[rng.integers(len(keys))])
+            need(row, f"a key of {space} is not there")
             one.append(watch.seconds * 1000)
         for _ in range(max(1, runs // 20)):
             some = [keys[i] for i in rng.choice(len(keys), 100, replace=False)]
             with measure.Stopwatch() as watch:
-                await stores[space].get_by_ids(some)
+                rows = await stores[space].get_by_ids(some)
+            need(all(rows), f"a key of {space} is not there")
             hundred.append(watch.seconds * 1000)
         measure.report(f"reads.{space}.one.median", measure.median(one), "ms")
         measure.report(f"reads.{space}.hundred.median", measure.median(hundred), "ms")
@@ -248,6 +263,7 @@ async def bench_bulk(folder, storages, rows, dimension, seed, np):
     await store.initialize()
     words = [f"{w:04x}" for w in rng.integers(0, 65536, BULK_WORDS)]
     spent = 0
+    need(not await store.get_by_id("chunk-00000000"), "the table of `bulk` is not new")
     for start in range(0, rows, BULK_BATCH):
         batch = {f"chunk-{i:08x}": {"content": f"{i:08d} " + " ".join(words[1:]), "full_doc_id": f"doc-{i // 20}",
                                     "file_path": f"file-{i // 20}.txt", "tokens": 300, "chunk_order_index": i % 20}
@@ -256,6 +272,8 @@ async def bench_bulk(folder, storages, rows, dimension, seed, np):
             await store.upsert(batch)
             await store.index_done_callback()
         spent += watch.seconds
+    last = f"chunk-{rows - 1:08x}"
+    need(await store.get_by_id(last), f"{last} is not there")
     measure.report("bulk.rows", rows, "rows")
     measure.report("bulk.put", spent, "s")
     measure.report("bulk.put_rate", rows / spent, "rows/s")
@@ -311,6 +329,7 @@ def main():
     if unknown:
         parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(BENCHES + MORE_BENCHES)}")
     logging.disable(logging.WARNING)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and the copy is deleted
     if not {"update", "index"} & set(options.benches):
         asyncio.run(run(options, options.folder))
         return
