@@ -2,6 +2,7 @@
 is known. The server of these tests is their own: it is killed. Faults come at moments drawn from a seed, which is printed;
 RAGSTORE_TEST_SEED sets it, RAGSTORE_FAULT_SECONDS (default 2) is how long each load runs."""
 
+import ctypes
 import os
 import queue
 import random
@@ -22,6 +23,8 @@ CUTS = int(10 * SECONDS)
 WORKERS = 4
 NO_ANSWER_SECONDS = 40
 NOT_APPLIED, UNKNOWN = 0, 3
+ESTABLISHED, KEEPALIVE = "01", "02"    # in /proc/net/tcp
+SO_ATTACH_FILTER = 26    # of the kernel; Python has no name for it
 TIMEOUT, CONNECTION, TRANSACTION, IO, DENIED = -6, -8, -9, -11, -14
 PATIENT = "connection_retries=60&connection_retry_backoff=0.05&connection_retry_backoff_max=0.2"
 
@@ -174,18 +177,20 @@ def check(events, present, lossless=False):
     """Nothing that was promised is missing, and nothing that was denied is there. Returns what was seen."""
     losses = [(began, ended) for ended, what, _, began, answer in events if answer.status == IO and what != "put"]
     written = [event for event in events if event[1] != "flush"]
-    flushes = [(ended, key.split("-")) for ended, what, key, _, answer in events if what == "flush" and answer.ok]
+    flushes = [(ended, key.split("-")) for ended, what, key, _, answer in sorted(events, key=lambda event: event[0])
+               if what == "flush" and answer.ok]
     counts = {"written": 0, "not applied": 0, "unknown": 0, "lost": 0, "losses": len(losses)}
     for ended, what, key, _, answer in written:
         if answer.ok:
             counts["written"] += 1
             worker, number = key.split("-")
-            covered = [at for at, (who, upto) in flushes if who == worker and int(upto) >= int(number)]
-            told = any(loss_ended > ended for _, loss_ended in losses)
             if key not in present:
                 counts["lost"] += 1
                 assert what == "put", f"document status {key} is lost"
-                assert told and not lossless, f"{key} is lost, and a flush said that it is not: {covered}"
+                flushed = next((at for at, (who, upto) in flushes if who == worker and int(upto) >= int(number)), None)
+                told = any(loss_ended > ended and (flushed is None or loss_began < flushed)
+                           for loss_began, loss_ended in losses)
+                assert told and not lossless, f"{key} is lost, written at {ended}, flushed at {flushed}: {losses}"
         elif answer.outcome == NOT_APPLIED:
             counts["not applied"] += 1
             assert key not in present, f"{key} is there: {answer}"
@@ -210,9 +215,13 @@ def kill_a_process(server, chance):
         settle(lambda: answers(server))
 
 
-def kill_all(server, _):
+def crash(server):
     server.crash()
     server.start()
+
+
+def kill_all(server, _):
+    crash(server)
 
 
 def stop_at_once(server, _):
@@ -250,13 +259,17 @@ def test_restarts_and_ended_sessions_under_load_lose_nothing(server, database, c
     run_load(server, database, chance, faults, lossless=True)
 
 
+def forget(server):
+    """Commits that do not wait for the disk stay in the memory of the server from now on, until it starts again."""
+    server.signal("STOP", server.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"))
+
+
 def test_a_flush_after_a_crash_says_what_it_cannot_do(server, database):
-    with settings(server, wal_writer_delay="10s"), Calls(database.url) as calls:
-        # commits stay in the memory of the server
+    with Calls(database.url) as calls:
+        forget(server)
         assert calls("put kept").ok and calls("flush").ok
         assert calls("put lost").ok
-        server.crash()
-        server.start()
+        crash(server)
         assert calls("get kept").found == "found"
         assert calls("get lost").found == "absent"
         refused = calls("flush")
@@ -265,9 +278,9 @@ def test_a_flush_after_a_crash_says_what_it_cannot_do(server, database):
         assert calls("flush").status == IO    # of this token it stays true
         assert calls("put again").ok and calls("flush").ok and calls("flush-all").ok
         # document status brings along what was written before it: not silently without it
+        forget(server)
         assert calls("put lost").ok
-        server.crash()
-        server.start()
+        crash(server)
         assert calls("get lost").found == "absent"
         refused = calls("doc d")
         assert (refused.status, refused.outcome) == (IO, NOT_APPLIED)
@@ -280,25 +293,17 @@ def test_a_flush_after_a_crash_says_what_it_cannot_do(server, database):
 
 
 def test_what_the_store_is_made_of_is_on_disk_when_it_opens(server, database):
-    before = new_database(server)
-    with settings(server, wal_writer_delay="10s"):
-        with Calls(before.url) as calls:
-            for number in range(20):    # the writer of the log comes once, and not again for 10 s
-                assert calls(f"put {number}").ok
-                time.sleep(0.01)
-        with Calls(database.url, PATIENT + "&graph=tables") as calls:    # to make one in AGE is a commit that waits anyway
-            assert calls.opened.ok
-            server.crash()
-            server.start()
-            assert calls("put a").ok and calls("defer b").ok
-    server.sql(f"DROP DATABASE {before.name}")
+    forget(server)
+    with Calls(database.url, PATIENT + "&graph=tables") as calls:    # to make one in AGE is a commit that waits anyway
+        assert calls.opened.ok
+        crash(server)
+        assert calls("put a").ok and calls("defer b").ok
 
 
 def test_rows_wait_for_vectors_over_a_crash(server, database):
     with Calls(database.url) as calls:
         assert calls("defer a").ok and calls("flush").ok
-        server.crash()
-        server.start()
+        crash(server)
         assert calls("defer b").ok    # by a session of its own, which was lost
         settle(lambda: len(backends(server, "AND query LIKE '%advisory_lock%'")) == 1)
 
@@ -350,13 +355,13 @@ def test_a_server_that_stops_altogether_and_goes_on(server, database):
 
 
 def test_a_commit_without_an_answer_is_unknown(server, database):
-    """The process that commits is stopped while the commit waits for a standby that there is not."""
+    """The deadline passes while the commit waits for a standby that there is not."""
     with Calls(database.url):    # the schema
         pass
     with settings(server, synchronous_standby_names="nobody"), \
             Calls(database.url, "server_options=synchronous_commit%3Don") as calls:
         assert calls("begin").ok and calls("put a").ok
-        late = calls("@300 commit")
+        late = calls("@1000 commit")    # time enough to send it
         assert (late.status, late.outcome, late.retryable) == (TIMEOUT, UNKNOWN, 0)
         with settings(server, synchronous_standby_names=""):
             settle(lambda: calls("get a").found == "found")
@@ -365,11 +370,12 @@ def test_a_commit_without_an_answer_is_unknown(server, database):
 # ---- cut off ----------------------------------------------------------------------------------------------------------
 
 class Proxy:
-    """Forwards to a port; cuts the connection, or says nothing more, when `left` bytes have gone one way."""
+    """Forwards to a port; cuts the connection, or says nothing more, when `left` bytes have gone one way. `faults` counts
+    how often that was."""
 
     def __init__(self, port):
         self.port, self.lock = port, threading.Lock()
-        self.counts, self.left, self.silence = [0, 0], [None, None], None
+        self.counts, self.left, self.silence, self.faults, self.ends = [0, 0], [None, None], None, 0, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -384,6 +390,7 @@ class Proxy:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self.port))
+            self.ends += [client, server]
             for way, source, target in ((0, client, server), (1, server, client)):
                 threading.Thread(target=self.forward, args=(way, source, target), daemon=True).start()
 
@@ -398,7 +405,16 @@ class Proxy:
             if self.left[way]:
                 return go, False
             self.left[way] = None
+            self.faults += 1
             return go, True
+
+    def vanish(self):
+        """The network is gone for the connections that there are: what either side sends is not even acknowledged, and no
+        end of a connection is told. A filter of each socket drops all packets that come."""
+        drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))    # BPF_RET 0
+        program = struct.pack("HL", 1, ctypes.addressof(drop_all))
+        for end in self.ends:
+            end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
     def forward(self, way, source, target):
         try:
@@ -455,7 +471,7 @@ def test_a_connection_cut_anywhere(server, database, proxy, chance):
     proxy.counts = [0, 0]
     assert all(answer.ok for answer in converse(proxy, database, "whole", options).values())
     sizes = list(proxy.counts)
-    failed = 0
+    proxy.faults = failed = 0
     for number in range(CUTS):
         way = chance.randrange(2)
         at = chance.randrange(1, sizes[way] + 1)
@@ -481,7 +497,8 @@ def test_a_connection_cut_anywhere(server, database, proxy, chance):
         elif not committed:
             assert not there["c"], told
         assert heard["flush"].ok, told
-    print(f"{CUTS} cuts, {failed} writes in doubt")
+    assert proxy.faults
+    print(f"{CUTS} tries, {proxy.faults} cuts, {failed} writes in doubt")
 
 
 @pytest.mark.parametrize("way, there", [(0, "absent"), (1, "found")])
@@ -507,6 +524,7 @@ def test_connections_cut_under_load_lose_nothing(server, database, proxy, chance
             time.sleep(0.05)
         proxy.left = [None, None]
         check(*load.end(), lossless=True)
+    assert proxy.faults
 
 
 def test_a_network_that_swallows_everything(server, database, proxy, chance):
@@ -523,6 +541,43 @@ def test_a_network_that_swallows_everything(server, database, proxy, chance):
             proxy.silence.set()    # the server hears that the other one is gone
             assert calls(f"put after{number}").ok
             settle(lambda: not backends(server, "AND state <> 'idle'"))
+
+
+def keepalive_seconds(port):
+    """When the server asks next whether the other end is there, for each of its connections that waits for that."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        lines = [line.split() for line in table][1:]
+    timers = [line[5].split(":") for line in lines if int(line[1].split(":")[1], 16) == port and line[3] == ESTABLISHED]
+    return [int(ticks, 16) / os.sysconf("SC_CLK_TCK") for kind, ticks in timers if kind == KEEPALIVE]
+
+
+def test_a_transaction_whose_network_vanished_frees_the_turn(server, database, proxy):
+    """Nobody says goodbye: the server has to find out, and until then others wait."""
+    quick = "server_options=tcp_keepalives_idle%3D1%26tcp_keepalives_interval%3D1"
+    with Calls(database.url, "lock_timeout_ms=200&connection_retries=1") as hasty, Calls(database.url) as patient:
+        with Calls(proxy.url(database.url), f"{PATIENT}&max_connections=1&{quick}") as calls:
+            assert calls("begin").ok and calls("put a").ok
+            gone, = backends(server, "AND state = 'idle in transaction'")
+            proxy.vanish()
+            refused = hasty("put b")
+            assert (refused.status, refused.state) == (TIMEOUT, "55P03")    # the turn is taken
+            late = calls("@300 put inside")
+            assert (late.status, late.outcome) == (TIMEOUT, NOT_APPLIED)
+            assert calls("commit").status == TRANSACTION
+            assert gone in backends(server)    # which the server does not know yet
+            assert patient("put b").ok
+            assert gone not in backends(server)
+            assert calls("get a").found == calls("get inside").found == "absent"
+            assert calls("put after").ok    # on a connection that is new
+
+
+def test_every_session_is_asked_whether_it_is_there(server, database):
+    with Calls(database.url) as calls:
+        assert calls("begin").ok and calls("put a").ok
+        port = int(server.environment["POSTGRES_PORT"])
+        settle(lambda: keepalive_seconds(port))    # what was sent has been acknowledged
+        assert max(keepalive_seconds(port)) <= 30    # two hours, if nobody says otherwise
+        assert calls("abort").ok
 
 
 # ---- refusals ------------------------------------------------------------------------------------------------------------
