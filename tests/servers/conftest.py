@@ -2,7 +2,10 @@
 
 import os
 import subprocess
+import time
+import types
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,23 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = Path(os.environ.get("RAGSTORE_BUILD", ROOT / "build"))
 SECONDS = 300    # installing included
+# of our programs: none of libpq's own variables, which whoever runs the tests may have
+ENVIRONMENT = {**{name: value for name, value in os.environ.items() if not name.startswith("PG")},
+               "RAGSTORE_MODULE_PATH": str(BUILD)}
+
+
+def run_program(name, *words, **options):
+    """A program of the build, to its end."""
+    return subprocess.run([BUILD / name, *map(str, words)], text=True, capture_output=True, timeout=120, check=False,
+                          **{"stdin": subprocess.DEVNULL, "env": ENVIRONMENT, **options})
+
+
+def wait_until(condition, what="it"):
+    """Wait for what has to come."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come"
+        time.sleep(0.05)
 
 
 def run_script(*words, **environment):
@@ -72,6 +92,24 @@ class Database:
         return self.server.sql(statement, self.name)
 
 
+@contextmanager
+def settings(server, **values):
+    """Settings of the server for a while."""
+    before = {name: server.sql(f"SHOW {name}") for name in values}
+
+    def have(wanted):
+        for name, value in wanted.items():
+            server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        server.sql("SELECT pg_reload_conf()")    # which the server does when it comes to it
+        wait_until(lambda: all(server.sql(f"SHOW {name}") == value for name, value in wanted.items()), wanted)
+
+    try:
+        have(values)
+        yield
+    finally:
+        have(before)
+
+
 def serve(version, tmp_path_factory, **environment):
     server = Postgres(version, tmp_path_factory.mktemp(f"postgresql-{version}"))
     try:
@@ -113,3 +151,12 @@ def database15(postgres15):
     database = new_database(postgres15)
     yield database
     postgres15.sql(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+
+
+@pytest.fixture
+def unprivileged17(database17):
+    """The URL of database17 for a role that may make tables in it, and nothing more."""
+    role = "r" + database17.name
+    database17.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'; GRANT CREATE ON SCHEMA public TO {role}")
+    yield types.SimpleNamespace(url=f"postgres://{role}:secret@" + database17.url.split("@", 1)[1])
+    database17.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")

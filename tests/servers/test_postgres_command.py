@@ -3,27 +3,23 @@
 import base64
 import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, ENVIRONMENT, HERE, ROOT, new_database, run_program, wait_until
 
 RAGSTORE = BUILD / "ragstore"
 ALICE = ROOT / "tests/data/alice"
 MINI = ROOT / "tests/data/mini"
 SECONDS = 120
-ENVIRONMENT = {**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)}
 
 
 def run(*words, **environment):
-    return subprocess.run([RAGSTORE, *map(str, words)], capture_output=True, text=True, timeout=SECONDS, check=False,
-                          stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **environment})
+    return run_program("ragstore", *words, env={**ENVIRONMENT, **environment})
 
 
 def must(*words):
@@ -57,13 +53,11 @@ def url(database17):
 @contextlib.contextmanager
 def blocked(database, table):
     """Nobody can write into a table of a database."""
-    database.sql("SELECT 1")
-    holder = subprocess.Popen([ROOT / "tests/servers/postgresql", "sql", database.server.folder,
+    holder = subprocess.Popen([HERE / "postgresql", "sql", database.server.folder,
                                f"BEGIN; LOCK TABLE {table} IN SHARE MODE; SELECT pg_sleep({SECONDS})", database.name],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(database, f"SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass"
-                             " AND mode = 'ShareLock' AND granted")
+        wait_for_lock(database, table, "mode = 'ShareLock' AND granted")
         yield
     finally:
         database.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = 'ShareLock'"
@@ -71,19 +65,16 @@ def blocked(database, table):
         holder.wait(SECONDS)
 
 
-def wait_until(database, question):
-    end = time.monotonic() + SECONDS
-    while database.sql(question) in ("0", ""):
-        assert time.monotonic() < end, question
-        time.sleep(0.05)
+def wait_for_lock(database, table, kind):
+    wait_until(lambda: database.sql(f"SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND {kind}") != "0",
+               f"a lock of {table}")
 
 
 def start_import(database, *words):
     """An import, when it is at its last file: it waits for the table of document status."""
     running = subprocess.Popen([RAGSTORE, "import", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, env=ENVIRONMENT)
-    wait_until(database, "SELECT count(*) FROM pg_locks WHERE relation = 'lightrag_doc_status'::regclass"
-                         " AND NOT granted")
+    wait_for_lock(database, "lightrag_doc_status", "NOT granted")
     return running
 
 
@@ -137,7 +128,6 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def filled(postgres17):
-    from conftest import new_database
     database = new_database(postgres17)
     must("import", ALICE, database.url)
     yield database

@@ -4,7 +4,6 @@ RAGSTORE_TEST_SEED sets it, RAGSTORE_FAULT_SECONDS (default 2) is how long each 
 
 import ctypes
 import os
-import queue
 import random
 import re
 import socket
@@ -12,21 +11,18 @@ import struct
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
-from conftest import BUILD, HERE, new_database, serve
+from calling import (CONNECTION, DENIED, IO, NO_ANSWER_SECONDS, NOT_APPLIED, PATIENT, TIMEOUT, TRANSACTION, UNKNOWN, Answer,
+                     Calls, backends)
+from conftest import HERE, new_database, serve, settings, wait_until
 
 SECONDS = float(os.environ.get("RAGSTORE_FAULT_SECONDS", "2"))
 CUTS = int(10 * SECONDS)
 WORKERS = 4
-NO_ANSWER_SECONDS = 40
-NOT_APPLIED, UNKNOWN = 0, 3
 ESTABLISHED, KEEPALIVE = "01", "02"    # in /proc/net/tcp
 SO_ATTACH_FILTER = 26    # of the kernel; Python has no name for it
-TIMEOUT, CONNECTION, TRANSACTION, IO, DENIED = -6, -8, -9, -11, -14
-PATIENT = "connection_retries=60&connection_retry_backoff=0.05&connection_retry_backoff_max=0.2"
 
 
 @pytest.fixture
@@ -47,94 +43,6 @@ def database(server):
     database = new_database(server)
     yield database
     server.sql(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
-
-
-@contextmanager
-def settings(server, **values):
-    """Settings of the server for a while."""
-    for name, value in values.items():
-        server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
-    server.sql("SELECT pg_reload_conf()")
-    try:
-        yield
-    finally:
-        for name in values:
-            server.sql(f"ALTER SYSTEM RESET {name}")
-        server.sql("SELECT pg_reload_conf()")
-
-
-# ---- the program --------------------------------------------------------------------------------------------------
-
-class Answer:
-    def __init__(self, line):
-        self.line = line
-        words = line.split(" ", 4)
-        self.ok = words[0] == "ok"
-        self.found = line[3:] if self.ok else None
-        self.status, self.outcome, self.retryable = (0, 0, 0) if self.ok else map(int, words[:3])
-        self.state, self.message = ("", "") if self.ok else words[3:5]
-
-    def __repr__(self):
-        return self.line
-
-
-class Calls:
-    """The program calls: says what is to be done, hears what came of it."""
-
-    def __init__(self, url, options="", *words):
-        self.process = subprocess.Popen(
-            [BUILD / "tests" / "calls", f"{url}?{options or PATIENT}", *map(str, words)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
-        self.lines = queue.SimpleQueue()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-        self.opened = self.hear()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.put(line.rstrip("\n"))
-        self.lines.put(None)
-
-    def hear(self):
-        try:
-            line = self.lines.get(timeout=NO_ANSWER_SECONDS)
-        except queue.Empty:
-            self.process.kill()
-            pytest.fail(f"no answer in {NO_ANSWER_SECONDS} s")
-        assert line is not None, f"calls ended: {self.process.wait(60)}"
-        return Answer(line)
-
-    def begin(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-
-    def __call__(self, command):
-        self.begin(command)
-        return self.hear()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        try:
-            self.process.stdin.close()
-            assert self.process.wait(NO_ANSWER_SECONDS) == (0 if self.opened.ok else 1)
-        finally:
-            self.process.kill()
-
-
-def backends(server, extra=""):
-    found = server.sql(f"SELECT pid FROM pg_stat_activity WHERE application_name = 'ragstore' {extra} ORDER BY 1")
-    return [int(line) for line in found.splitlines()]
-
-
-def settle(condition):
-    """Wait for what has to come."""
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come to that")
 
 
 def answers(server):
@@ -212,7 +120,7 @@ def kill_a_process(server, chance):
     victims = backends(server)
     if victims:
         server.signal("KILL", chance.choice(victims))
-        settle(lambda: answers(server))
+        wait_until(lambda: answers(server))
 
 
 def crash(server):
@@ -305,7 +213,7 @@ def test_rows_wait_for_vectors_over_a_crash(server, database):
         assert calls("defer a").ok and calls("flush").ok
         crash(server)
         assert calls("defer b").ok    # by a session of its own, which was lost
-        settle(lambda: len(backends(server, "AND query LIKE '%advisory_lock%'")) == 1)
+        wait_until(lambda: len(backends(server, "AND query LIKE '%advisory_lock%'")) == 1)
 
 
 # ---- silence ------------------------------------------------------------------------------------------------------------
@@ -333,7 +241,7 @@ def test_a_process_of_the_server_that_stops_is_left_behind(server, database):
             assert calls("get inside").found == "absent"
         finally:
             server.signal("CONT", stopped)
-        settle(lambda: stopped not in backends(server))
+        wait_until(lambda: stopped not in backends(server))
 
 
 def test_a_server_that_stops_altogether_and_goes_on(server, database):
@@ -364,7 +272,7 @@ def test_a_commit_without_an_answer_is_unknown(server, database):
         late = calls("@1000 commit")    # time enough to send it
         assert (late.status, late.outcome, late.retryable) == (TIMEOUT, UNKNOWN, 0)
         with settings(server, synchronous_standby_names=""):
-            settle(lambda: calls("get a").found == "found")
+            wait_until(lambda: calls("get a").found == "found")
 
 
 # ---- cut off ----------------------------------------------------------------------------------------------------------
@@ -540,7 +448,7 @@ def test_a_network_that_swallows_everything(server, database, proxy, chance):
             assert not there or late.outcome == UNKNOWN, late
             proxy.silence.set()    # the server hears that the other one is gone
             assert calls(f"put after{number}").ok
-            settle(lambda: not backends(server, "AND state <> 'idle'"))
+            wait_until(lambda: not backends(server, "AND state <> 'idle'"))
 
 
 def keepalive_seconds(port):
@@ -575,7 +483,7 @@ def test_every_session_is_asked_whether_it_is_there(server, database):
     with Calls(database.url) as calls:
         assert calls("begin").ok and calls("put a").ok
         port = int(server.environment["POSTGRES_PORT"])
-        settle(lambda: keepalive_seconds(port))    # what was sent has been acknowledged
+        wait_until(lambda: keepalive_seconds(port))    # what was sent has been acknowledged
         assert max(keepalive_seconds(port)) <= 30    # two hours, if nobody says otherwise
         assert calls("abort").ok
 
@@ -626,7 +534,7 @@ def test_no_more_connections(server, database):
 def test_a_transaction_that_is_idle_too_long(server, database, then):
     with Calls(database.url, "server_options=idle_in_transaction_session_timeout%3D100") as calls:
         assert calls("begin").ok and calls("put a").ok
-        settle(lambda: not backends(server, "AND state = 'idle in transaction'"))
+        wait_until(lambda: not backends(server, "AND state = 'idle in transaction'"))
         ended = calls(then)
         assert (ended.status, ended.outcome, ended.state) == (TRANSACTION, NOT_APPLIED, "25P03")
         if then != "commit":

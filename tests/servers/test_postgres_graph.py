@@ -1,21 +1,17 @@
 """Where the graph of a workspace is: in AGE or in plain tables, chosen once."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
-from conftest import BUILD
+from conftest import run_program
 
-ENVIRONMENT = {**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)}
 ROWS = "SELECT count(*) FROM lightrag_graph_nodes"
 GRAPHS = "SELECT string_agg(name, ' ' ORDER BY name) FROM ag_catalog.ag_graph"
 
 
 def rows(url, options, *words):
-    return subprocess.run([BUILD / "tests" / "rows", f"{url}?workspace={options}", *words], text=True,
-                          capture_output=True, timeout=120, check=False, env=ENVIRONMENT)
+    return run_program("tests/rows", f"{url}?workspace={options}", *words)
 
 
 def put(url, options, node="a", value="{}"):
@@ -36,8 +32,7 @@ def refusal(url, options):
 
 
 def layout(url, workspace):
-    done = subprocess.run([BUILD / "ragstore", "status", "--json", f"{url}?workspace={workspace}"], text=True,
-                          capture_output=True, timeout=120, check=False, env=ENVIRONMENT)
+    done = run_program("ragstore", "status", "--json", f"{url}?workspace={workspace}")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -97,18 +92,12 @@ def test_a_name_that_age_refuses(database17):
 
 
 @pytest.mark.parametrize("installed", [False, True])
-def test_a_role_that_may_not_use_age_gets_tables(database17, installed):
-    role = "r" + database17.name
+def test_a_role_that_may_not_use_age_gets_tables(database17, unprivileged17, installed):
     if installed:
         database17.sql("CREATE EXTENSION age")
-    database17.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'; GRANT CREATE ON SCHEMA public TO {role}")
-    url = f"postgres://{role}:secret@" + database17.url.split("@", 1)[1]
-    try:
-        put(url, "w")
-        assert '"graph": "tables"' in json.dumps(layout(url, "w"))
-        assert refusal(url, "v&graph=age").startswith("denied")
-    finally:
-        database17.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    put(unprivileged17.url, "w")
+    assert '"graph": "tables"' in json.dumps(layout(unprivileged17.url, "w"))
+    assert refusal(unprivileged17.url, "v&graph=age").startswith("denied")
 
 
 def test_a_graph_that_somebody_dropped_is_made_again(database17):

@@ -1,13 +1,11 @@
 """Schemas of earlier versions, as those made them (tests/data/postgres-v*.sql), and of later ones."""
 
-import os
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import BUILD, ROOT
+from conftest import ROOT, run_program
 
 CURRENT = int(re.search(r"PG_SCHEMA_VERSION = (\d+)", (ROOT / "src/backends/postgres/schema.h").read_text()).group(1))
 OLD = range(1, CURRENT)
@@ -26,13 +24,8 @@ ROWS = {
 }
 
 
-def run(program, *words):
-    return subprocess.run([BUILD / program, *words], capture_output=True, text=True, timeout=60, check=False,
-                          env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
-
-
 def rows(database, *words):
-    return run("tests/rows", f"{database.url}?workspace=w", *words)
+    return run_program("tests/rows", f"{database.url}?workspace=w", *words)
 
 
 def fill(database, version):
@@ -79,7 +72,7 @@ def test_an_earlier_version_is_brought_up_to_date(database, version):
 @pytest.mark.parametrize("version", OLD)
 def test_an_earlier_version_is_not_changed_by_reading(database17, version):
     fill(database17, version)
-    done = run("ragstore", "status", f"{database17.url}?workspace=w")
+    done = run_program("ragstore", "status", f"{database17.url}?workspace=w")
     assert done.returncode == 1, done
     assert f"has version {version}" in done.stderr and "opening it once for writing" in done.stderr
     assert "newer ragstore" not in done.stderr
@@ -93,6 +86,6 @@ def test_a_later_version_is_refused(database17):
         done = rows(database17, *words)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"has version {CURRENT + 1}, this program knows {CURRENT}" in done.stderr
-    refused = run("ragstore", "status", f"{database17.url}?workspace=w")
+    refused = run_program("ragstore", "status", f"{database17.url}?workspace=w")
     assert refused.returncode == 1 and "newer ragstore" in refused.stderr
     assert database17.sql("SELECT version FROM ragstore_meta") == str(CURRENT + 1)

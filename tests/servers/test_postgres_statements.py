@@ -1,31 +1,20 @@
 """No value is ever part of the text of a statement: what the server logs of each statement has none of them. Nor with the
 graph in AGE: no Cypher is written."""
 
-import os
 import secrets
-import subprocess
-import time
 
 import pytest
 
-from conftest import BUILD, run_script
+from conftest import run_program, run_script, settings
+
+LOGGING = {"log_statement": "all", "log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0"}
 
 
 @pytest.mark.parametrize("graph", ["age", "tables"])
 def test_no_value_is_inlined(postgres17, database17, graph):
     tokens = [secrets.token_hex(8) for _ in range(80)]
-    for setting in ("log_statement = 'all'", "log_parameter_max_length = 0", "log_parameter_max_length_on_error = 0"):
-        postgres17.sql(f"ALTER SYSTEM SET {setting}")
-    postgres17.sql("SELECT pg_reload_conf()")
-    while postgres17.sql("SHOW log_statement") != "all":    # the server reads it when it comes to it
-        time.sleep(0.05)
-
-    def call(program, *words, commands=""):
-        return subprocess.run([BUILD / "tests" / program, f"{database17.url}?graph={graph}", *words], text=True,
-                              capture_output=True, timeout=60, check=False, input=commands,
-                              env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD)})
-
-    try:
+    url = f"{database17.url}?graph={graph}"
+    with settings(postgres17, **LOGGING):
         left = iter(tokens)
         for namespace, key in (("text_chunks", "{}"), ("other", "{}'\";--"), ("doc_status", "{}"), ("graph_nodes", "$${}"),
                                ("graph_edges", "{}|x"), ("vector:entities", "{}'\";--"), ("vector:own'\"$$", "{}")):
@@ -36,15 +25,13 @@ def test_no_value_is_inlined(postgres17, database17, graph):
             if namespace.startswith("vector:"):
                 calls.append(("find", words[:1]))
             for verb, given in calls:
-                done = call("rows", verb, namespace, *given)
+                done = run_program("tests/rows", url, verb, namespace, *given)
                 assert done.returncode == 0, done.stderr
                 assert verb == "put" or ("absent" not in done.stdout and done.stdout)
-        done = call("calls", commands="".join(f"defer {next(left)}\n" for _ in range(5)))    # rows that wait for vectors
+        waiting = "".join(f"defer {next(left)}\n" for _ in range(5))    # rows that wait for vectors
+        done = run_program("tests/calls", url, stdin=None, input=waiting)
         assert done.stdout.splitlines() == ["ok"] * 6, done
         log = run_script("log", postgres17.folder)
-    finally:
-        postgres17.sql("ALTER SYSTEM RESET ALL")
-        postgres17.sql("SELECT pg_reload_conf()")
     assert "INSERT INTO lightrag_doc_chunks" in log    # it has the statements
     assert ('UPDATE "chunk_entity_relation".base' if graph == "age" else "INSERT INTO lightrag_graph_nodes") in log
     assert "INSERT INTO lightrag_vdb_entity" in log and "INSERT INTO ragstore_pending" in log

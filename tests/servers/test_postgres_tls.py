@@ -1,11 +1,11 @@
 """TLS to PostgreSQL: every mode, and those who are not who they say. The certificates are made here."""
 
-import os
 import subprocess
 
 import pytest
 
-from conftest import BUILD, serve
+from calling import NOT_APPLIED, TIMEOUT, Calls, backends
+from conftest import ENVIRONMENT, new_database, run_program, serve
 
 
 def openssl(folder, *words):
@@ -68,9 +68,7 @@ def connect(secure, certificates):
         who, where = secure.url.removeprefix("postgres://").split("@")
         url = f"postgres://{user or who}@{where.replace('127.0.0.1', host)}"
         query = "&".join(f"{name}={value}" for name, value in options.items() if value)
-        done = subprocess.run([BUILD / "tests" / "rows", f"{url}?{query}", "get", "n", "k"],
-                              capture_output=True, text=True, timeout=60, check=False,
-                              env={**os.environ, "RAGSTORE_MODULE_PATH": str(BUILD), "PGHOSTADDR": "127.0.0.1"})
+        done = run_program("tests/rows", f"{url}?{query}", "get", "n", "k", env={**ENVIRONMENT, "PGHOSTADDR": "127.0.0.1"})
         assert done.stdout == ("absent\n" if done.returncode == 0 else "")
         return done.stderr
 
@@ -88,6 +86,13 @@ def test_plain_is_refused(connect):
     assert "no encryption" in connect("disable")
 
 
+def test_a_server_without_tls_is_refused_by_the_modes_that_need_it(postgres17, certificates):
+    for mode in ("require", "verify-ca", "verify-full"):
+        root = "" if mode == "require" else f"&ssl_root_cert={certificates / 'ca.crt'}"
+        done = run_program("tests/rows", f"{postgres17.url}?ssl_mode={mode}{root}&connection_retries=1", "get", "n", "k")
+        assert (done.returncode, done.stdout) == (1, "") and "does not support SSL" in done.stderr, mode
+
+
 def test_another_authority_is_refused(connect):
     for mode in ("verify-ca", "verify-full"):
         assert "certificate verify failed" in connect(mode, root="other/ca.crt"), mode
@@ -101,11 +106,27 @@ def test_another_host_is_refused_by_verify_full_alone(connect):
 def test_a_client_certificate_opens_and_a_revoked_one_does_not(connect, secure):
     secure.sql("DO $$ BEGIN CREATE ROLE certified LOGIN SUPERUSER; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     assert connect("verify-full", root="ca.crt", cert="client", user="certified") == ""
-    assert "certificate" in connect("verify-full", root="ca.crt", user="certified")
-    refused = connect("verify-full", root="ca.crt", cert="revoked", user="certified")
-    assert "revoked" in refused
+    assert "requires a valid client certificate" in connect("verify-full", root="ca.crt", user="certified")
+    assert "certificate revoked" in connect("verify-full", root="ca.crt", cert="revoked", user="certified")
 
 
 def test_a_revocation_list_is_looked_at(connect):
     assert connect("verify-full", root="ca.crt", crl="crl.pem") == ""
     assert "certificate verify failed" in connect("verify-full", root="ca.crt", crl="server-revoked.pem")
+
+
+def test_a_deadline_cancels_the_statement(secure, certificates):
+    database = new_database(secure)
+    options = f"ssl_mode=verify-full&ssl_root_cert={certificates / 'ca.crt'}&max_connections=1"
+    with Calls(database.url, options) as calls, Calls(database.url, options) as other:
+        assert calls("put a").ok
+        assert other("begin").ok and other("put b").ok    # has the writer's turn
+        sessions = backends(secure)
+        assert secure.sql("SELECT count(*), bool_and(ssl) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
+                          " WHERE application_name = 'ragstore'") == "2|t"
+        late = calls("@500 put c")
+        assert (late.status, late.outcome) == (TIMEOUT, NOT_APPLIED)
+        assert backends(secure, "AND state = 'active'") == []
+        assert other("commit").ok
+        assert calls("put c").ok
+        assert backends(secure) == sessions    # a connection whose statement goes on would have been given up

@@ -1,12 +1,19 @@
 """The script tests/servers/postgresql: what the tests of the backend take for granted."""
 
+import os
 import re
+import signal
 import socket
 import subprocess
+import sys
+import time
 
 import pytest
 
-from conftest import HERE, run_script, serve
+from conftest import HERE, ROOT, run_script, serve
+
+sys.path.insert(0, str(ROOT / "bench" / "peers"))
+import environment  # noqa: E402  (found by the line above)
 
 
 def test_17_has_both_extensions(postgres17):
@@ -53,6 +60,23 @@ def test_stopping_and_starting_keeps_data_and_port(tmp_path_factory):
         assert server.sql("SELECT answer FROM kept") == "42"
         folder = server.folder
     assert not folder.exists()
+
+
+def test_a_start_that_is_killed_leaves_nothing(tmp_path):
+    run_script("install", "15")
+    folder = tmp_path / "server"
+    clusters = environment.cache_folder() / "postgresql-15"
+    begun = subprocess.Popen([HERE / "postgresql", "start", "15", folder], start_new_session=True)
+    half = folder / "cluster.new"
+    while not (half.exists() and half.read_text()):
+        assert begun.poll() is None
+        time.sleep(0.002)
+    made = clusters / half.read_text().strip().lstrip("/")
+    assert made.exists()
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.wait(60)
+    run_script("remove", folder)
+    assert not made.exists() and not folder.exists()
 
 
 def test_a_port_that_is_taken_is_an_error(tmp_path):
