@@ -17,6 +17,7 @@ import pytest
 from calling import (CONNECTION, DENIED, IO, NO_ANSWER_SECONDS, NOT_APPLIED, PATIENT, TIMEOUT, TRANSACTION, UNKNOWN, Answer,
                      Calls, backends)
 from conftest import HERE, new_database, serve, settings, wait_until
+from proxy import Proxy
 
 SECONDS = float(os.environ.get("RAGSTORE_FAULT_SECONDS", "2"))
 CUTS = int(10 * SECONDS)
@@ -277,30 +278,12 @@ def test_a_commit_without_an_answer_is_unknown(server, database):
 
 # ---- cut off ----------------------------------------------------------------------------------------------------------
 
-class Proxy:
-    """Forwards to a port; cuts the connection, or says nothing more, when `left` bytes have gone one way. `faults` counts
-    how often that was."""
+class FaultyProxy(Proxy):
+    """Cuts the connection, or says nothing more, when `left` bytes have gone one way. `faults` counts how often that was."""
 
     def __init__(self, port):
-        self.port, self.lock = port, threading.Lock()
-        self.counts, self.left, self.silence, self.faults, self.ends = [0, 0], [None, None], None, 0, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    @property
-    def own_port(self):
-        return self.listener.getsockname()[1]
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.port))
-            self.ends += [client, server]
-            for way, source, target in ((0, client, server), (1, server, client)):
-                threading.Thread(target=self.forward, args=(way, source, target), daemon=True).start()
+        self.counts, self.left, self.silence, self.faults = [0, 0], [None, None], None, 0
+        super().__init__(port)
 
     def allowed(self, way, size):
         """How many of these bytes may go; whether the fault comes then."""
@@ -316,44 +299,31 @@ class Proxy:
             self.faults += 1
             return go, True
 
+    def carry(self, way, data, source, target, shared):
+        go, fault = self.allowed(way, len(data))
+        target.sendall(data[:go])
+        if fault and self.silence:
+            self.silence.wait(NO_ANSWER_SECONDS)
+        elif fault:
+            for end in (source, target):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return not fault
+
     def vanish(self):
         """The network is gone for the connections that there are: what either side sends is not even acknowledged, and no
         end of a connection is told. A filter of each socket drops all packets that come."""
         drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))    # BPF_RET 0
         program = struct.pack("HL", 1, ctypes.addressof(drop_all))
         for end in self.ends:
-            end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-
-    def forward(self, way, source, target):
-        try:
-            while data := source.recv(65536):
-                go, fault = self.allowed(way, len(data))
-                target.sendall(data[:go])
-                if fault and self.silence:
-                    self.silence.wait(NO_ANSWER_SECONDS)
-                    break
-                if fault:
-                    for end in (source, target):
-                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    break
-        except OSError:
-            pass
-        for end in (source, target):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
-
-    def url(self, url):
-        return re.sub(r":\d+/", f":{self.own_port}/", url)
+            if end.fileno() >= 0:
+                end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 @pytest.fixture
 def proxy(server):
-    proxy = Proxy(int(server.environment["POSTGRES_PORT"]))
+    proxy = FaultyProxy(int(server.environment["POSTGRES_PORT"]))
     yield proxy
-    proxy.listener.close()
+    proxy.close()
 
 
 CONVERSATION = ("put a{0}", "doc b{0}", "get a{0}", "begin", "put c{0}", "commit", "flush")
@@ -427,12 +397,12 @@ def test_connections_cut_under_load_lose_nothing(server, database, proxy, chance
         pass
     with Load(database, proxy.url(database.url), PATIENT, chance) as load:
         until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            proxy.left[chance.randrange(2)] = chance.randrange(1, 200000)
-            time.sleep(0.05)
-        proxy.left = [None, None]
+        while not proxy.faults or time.monotonic() < until:
+            way = chance.randrange(2)
+            proxy.left[way] = chance.randrange(1, 20000)
+            wait_until(lambda: proxy.left[way] is None, "the cut")
         check(*load.end(), lossless=True)
-    assert proxy.faults
+    print(f"{proxy.faults} cuts")
 
 
 def test_a_network_that_swallows_everything(server, database, proxy, chance):

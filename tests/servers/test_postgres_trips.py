@@ -1,58 +1,30 @@
 """How often a call goes to PostgreSQL and back: each trip is the delay of the network, which on a loopback nobody notices. A proxy counts
 them: what the client says after the server has spoken begins a trip."""
 
-import re
-import socket
-import threading
-
 import pytest
 
-from test_postgres_faults import Calls
+from calling import Calls
+from proxy import FROM_SERVER, TO_SERVER, Proxy
 
 
-class CountingProxy:
+class CountingProxy(Proxy):
     def __init__(self, port):
-        self.port, self.lock = port, threading.Lock()
         self.trips = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(port)
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.port))
-            answered = [True]    # of this connection
-            for asks, source, target in ((True, client, server), (False, server, client)):
-                threading.Thread(target=self.forward, args=(asks, source, target, answered), daemon=True).start()
-
-    def forward(self, asks, source, target, answered):
-        try:
-            while data := source.recv(65536):
-                with self.lock:
-                    self.trips += asks and answered[0]
-                    answered[0] = not asks
-                target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            end.close()
-
-    def url(self, url):
-        return re.sub(r":\d+/", f":{self.listener.getsockname()[1]}/", url)
+    def carry(self, way, data, source, target, shared):
+        with self.lock:
+            self.trips += way == TO_SERVER and shared.get("answered", True)
+            shared["answered"] = way == FROM_SERVER
+        target.sendall(data)
+        return True
 
 
 @pytest.fixture
 def proxy(postgres17):
     proxy = CountingProxy(int(postgres17.environment["POSTGRES_PORT"]))
     yield proxy
-    proxy.listener.close()
+    proxy.close()
 
 
 # as docs/postgresql.md has them
