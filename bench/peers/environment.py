@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Python environments with packages from PyPI, made once and kept in $RAGSTORE_CACHE, else ragstore/ in
-$XDG_CACHE_HOME or ~/.cache. As a program it prints the path of the Python of the peers: LightRAG 1.5.7 and what its default storages need. Standard library only (and, on
-Debian, the package python3-venv).
+"""Python environments with packages from PyPI, made once and kept in $RAGSTORE_CACHE, else ragstore/ in $XDG_CACHE_HOME or
+~/.cache. As a program it prints the path of the Python of the peers: LightRAG 1.5.7 and what its default storages need.
+Standard library only (and, on Debian, the package python3-venv).
 """
 import argparse
 import fcntl

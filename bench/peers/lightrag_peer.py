@@ -9,12 +9,12 @@ with --storages postgres its PostgreSQL classes, for bench/postgres.py (POSTGRES
              together (`usual`)
   update     100 nodes, 100 edges, their vectors and 20 values, made durable by index_done_callback of all storages;
              in a copy beside DIR (hard links where LightRAG replaces files), which itself stays as it was
+
+and only when they are named:
+
   index      documents through the whole LightRAG, with a rule in place of the language model; in such a copy as well
-
-Only when they are named: index, and for bench/postgres.py
-
-  reads      values by key, one at a time and by the hundred
-  bulk       vectors with text, 200 a call
+  reads      values by key, one at a time and by the hundred (for bench/postgres.py)
+  bulk       vectors with text, 200 a call (for the same)
 
 Prints JSON lines {"what", "value", "unit"}. Needs lightrag-hku==1.5.7, nano-vectordb, networkx and numpy.
 """

@@ -3,14 +3,15 @@
  *     calls URL                     commands from its input, an answer to each
  *     calls URL load WORKERS SEED   writers until its input ends, a line for each call
  *
- * Commands: put KEY, doc KEY (document status), define (the space of vectors), defer KEY (a row that waits for its vector), vector KEY, vectors KEY (that of KEY is
- * read), near (what is nearest), node KEY, edge KEY (from that node), nodes KEY (it is read), get KEY (value and status), value KEY, begin,
- * commit, abort, flush (of the last token), flush-all, describe. "@MS" before a command gives it a deadline. Answers: "ok" and what was found,
- * or "STATUS OUTCOME RETRYABLE SQLSTATE MESSAGE", all numbers as in status.h and "-" for no state.
+ * Commands: put KEY, doc KEY (document status), define (the space of vectors), defer KEY (a row that waits for its
+ * vector), vector KEY, vectors KEY (that of KEY is read), near (what is nearest), node KEY, edge KEY (from that
+ * node), nodes KEY (it is read), get KEY (value and status), value KEY, begin, commit, abort, flush (of the last
+ * token), flush-all, describe. "@MS" before a command gives it a deadline. Answers: "ok" and what was found, or
+ * "STATUS OUTCOME RETRYABLE SQLSTATE MESSAGE", all numbers as in status.h and "-" for no state.
  *
- * Lines of load: "SEQUENCE put|doc|flush WORKER NUMBER BEGAN ANSWER...": keys are "WORKER-NUMBER"; a flush is of all up to NUMBER.
- * BEGAN and SEQUENCE count calls: those of all workers that began or ended are ordered by them. At the end each worker flushes until it is
- * answered. */
+ * Lines of load: "SEQUENCE put|doc|flush WORKER NUMBER BEGAN ANSWER...": keys are "WORKER-NUMBER"; a flush is of all
+ * up to NUMBER. BEGAN and SEQUENCE count calls: those of all workers that began or ended are ordered by them. At the
+ * end each worker flushes until it is answered. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -2,8 +2,9 @@
 
 lightrag_rows.py WORKSPACE: reads {"put": {NAMESPACE: {KEY: VALUE}}, "get": {NAMESPACE: [KEY]}} from standard input, does
 the first and then prints what the second answers; "graph": {"nodes": {}, "edges": [], "keys": []} writes and reads the
-graph ("age": true: in AGE, by PGGraphStorage); "vectors": {NAMESPACE: {"put": {ID: ROW}, "get": [ID], "find": TEXT}} writes, reads and searches vectors, whose
-texts are their content ("model": null: as older versions, in tables without a model in their name). Where the server is, POSTGRES_* say.
+graph ("age": true: in AGE, by PGGraphStorage); "vectors": {NAMESPACE: {"put": {ID: ROW}, "get": [ID], "find": TEXT}} writes,
+reads and searches vectors, whose texts are their content ("model": null: as older versions, in tables without a model in
+their name). Where the server is, POSTGRES_* say.
 """
 import asyncio
 import json

@@ -1,13 +1,13 @@
 /* A program for the tests of server backends: writes and prints rows of a store.
  *
  *     rows URL put NAMESPACE KEY VALUE [KEY VALUE ...]     one batch
- *     rows URL get NAMESPACE KEY...                         one line each, "absent" for what is not there
- *
+ *     rows URL get NAMESPACE KEY...                        one line each, "absent" for what is not there
  *     rows URL find vector:SPACE KEY                       the keys that a search for KEY's vector finds
  *
  * vector:SPACE is a vector space of model "test-model", dimension 4, made by a put; the vector of a row follows from its
- * key: vector_of(), as in lightrag_rows.py. The namespace doc_status is the status of documents; graph_nodes and graph_edges are the graph, where the
- * key of an edge is its two ends with a '|' between. Puts into the graph merge. Status 1 and the message when a call fails. */
+ * key: vector_of(), as in lightrag_rows.py. The namespace doc_status is the status of documents; graph_nodes and
+ * graph_edges are the graph, where the key of an edge is its two ends with a '|' between. Puts into the graph merge.
+ * Status 1 and the message when a call fails. */
 #include <stdio.h>
 #include <string.h>
 
@@ -148,9 +148,8 @@ int main(int count, char **words)
     rag_error err = RAG_ERROR_INIT;
     rag_store *store = NULL;
     if (count < 5 || count > 4 + ROWS_MAX) {
-        (void)fprintf(
-            stderr,
-            "usage: rows URL put NAMESPACE KEY VALUE ... | rows URL get NAMESPACE KEY ...\n");
+        (void)fprintf(stderr, "usage: rows URL put NAMESPACE KEY VALUE ... | rows URL get NAMESPACE"
+                              " KEY ... | rows URL find vector:SPACE KEY\n");
         return 2;
     }
     const int writes = strcmp(words[2], "put") == 0;
