@@ -240,8 +240,9 @@ static const char SQL_LABELS[] =
     " to_regclass(quote_ident($1::text) || '.\"DIRECTED\"') IS NOT NULL";
 static const char SQL_CATALOG[] =
     "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'age')"
-    " AND EXISTS (SELECT FROM pg_namespace WHERE nspname = 'ag_catalog'"
-    " AND has_schema_privilege(oid, 'USAGE'))";
+    " AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = 'ag_catalog' AND c.relname = 'ag_graph'"
+    " AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))";
 /* Not 1.8: LightRAG refuses it, because it breaks its queries. */
 static const char SQL_OFFERED[] =
     "SELECT string_to_array(coalesce(e.extversion, a.default_version), '.')::int8[]"
