@@ -1,4 +1,4 @@
-/* What the files of the extension share. Only the public headers of the library are used, and yyjson to read values.
+/* What the files of the extension share. Only the public headers of the library are used.
  *
  * A method is always the same four steps: take the arguments over into C (inputs.c, values.c), with
  * the lock of the interpreter; call_begin(); CALL(), without that lock; end_...(), which raises what
@@ -240,17 +240,30 @@ void call_reacquire(call *c);
 /* "timeout" in seconds as a deadline; None and NULL are none. */
 int take_deadline(PyObject *timeout, int64_t *deadline_ns);
 
-/* ---- values.c: values between Python and JSON ------------------------------------------------------- */
+/* ---- values.c: Python objects to JSON ------------------------------------------------------------- */
+
+enum { JSON_DEPTH_MAX = 512 }; /* as the library has it: keeps the C stack bounded */
 
 /* Append `value` as JSON. `what` and `name` name it in messages. */
 int json_write(json_text *out, PyObject *value, const char *what, rag_slice name);
+int json_append(json_text *out, const char *data, size_t len);
 void json_free(json_text *text);
 
-/* Names of members that occur again and again within one answer. */
+/* ---- reading.c: JSON and texts to Python objects ------------------------------------------------------ */
+
+/* A name of members, and its UTF-8 text, which the object keeps. */
+typedef struct known_name {
+    PyObject *object; /* NULL: none yet */
+    rag_slice text;
+} known_name;
+
+/* What the rows of one answer share: names of members, which occur again and again, and memory for
+ * a text while it is put together. */
 enum { NAME_CACHE_SLOTS = 64 };
 typedef struct reading {
     native_state *state;
-    PyObject *names[NAME_CACHE_SLOTS];
+    known_name names[NAME_CACHE_SLOTS];
+    json_text scratch;
 } reading;
 
 /* The object that JSON text stands for. */

@@ -1,14 +1,16 @@
 """Values go in and come out as they were; what JSON has not is refused, and changes nothing."""
 import collections
+import contextlib
 import enum
 import json
 import os
 import random
+import sqlite3
 import sys
 
 import pytest
 
-from ragstore import InvalidError, _native
+from ragstore import CorruptError, InvalidError, _native
 
 
 class Colour(str, enum.Enum):
@@ -189,3 +191,101 @@ def test_numbers_of_files_that_others_wrote(tmp_path):
     value = store.kv_get("full_docs", ["a"])[0]
     assert value == {"big": 123456789012345678901234567890, "float": float("inf"), "int": 2**64, "small": 0.0}
     store.close()
+
+
+# ---- what is in the store, whoever put it there ------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def database_of(folder):
+    """The store in another program's hands."""
+    with contextlib.closing(sqlite3.connect(folder / "s" / "ragstore.db", isolation_level=None)) as database:
+        database.execute("PRAGMA wal_autocheckpoint = 0")    # its pages end in no checksum; in the log they need none
+        yield database
+
+
+@contextlib.contextmanager
+def stored_as(folder):
+    """A function that makes these bytes the stored value of a key."""
+    with database_of(folder) as database:
+        yield lambda key, text: database.execute("UPDATE kv SET value = ? WHERE key = ?", (b"\0" + text, key.encode()))
+
+
+def as_json_has_it(text):
+    """What Python's own reader makes of it; None when it is not JSON of ours: no NaN, no half of a surrogate pair."""
+    def refuse(constant):
+        raise ValueError(constant)
+
+    try:
+        value = json.loads(text.decode("utf-8"), parse_constant=refuse)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return [value]
+    except ValueError:
+        return None
+
+
+TEXTS = [
+    b'{}', b' {\t"a" :\r1 ,\n"b" : [ ] } ', b'{"a":-0,"b":-0.0,"c":1E5,"d":1e+5,"e":12.5e-3,"f":1e400,"g":-1e-400,"h":0.1}',
+    b'{"n":[999999999999999999,-999999999999999999,1000000000000000000,18446744073709551616,-9223372036854775809]}',
+    b'{"a":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\ude00\\u0000"}', b'{"a\\u0062":{"a\\u0062":1},"ab":2,"ab":3}',
+    b'[[[{"a":[true,false,null]}],""],"x"]', b'"only a text"', b'17', b'null', '{"é":"日本語 \U0001f600 — ok"}'.encode(),
+    b'{"a":"0123456789abcde","b":"0123456789abcdef","c":"0123456789abcdef0\\n0123456789abcdef0123456789abcdef"}',
+    b' ', b'{', b'}', b'[', b'[1', b'[1,', b'[1,]', b'[,1]', b'[1 2]', b'{"a"}', b'{"a":}', b'{"a":1,}', b'{a:1}', b"{'a':1}",
+    b'{"a":1}x', b'{"a":1}\0', b'\0{"a":1}', b'{"a":1}{}', b'01', b'-', b'-01', b'1.', b'.5', b'+1', b'1e', b'1e+', b'1.e5', b'0x10', b'--1',
+    b'tru', b'True', b'nul', b'NaN', b'[Infinity]', b'-Infinity', b'"', b'"a', b'"\\', b'"\\"', b'"\\x"', b'"\\u12"', b'"\\u12g4"', b'"\\U0041"',
+    b'"\\ud800"', b'"\\ud800\\u0041"', b'"\\udc00"', b'"\\ud800\\udbff"', b'"\\ud800\\ue000"', b'"a\nb"', b'"\x1f0123456789abcdef"', b'"\x7f"', b'"0123456789abcdef\x01"',
+    b'"\x80"', b'"\xc3"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf4\x90\x80\x80"', b'\xef\xbb\xbf{}', b'"\\n\xff"', b'{"\xff":1}',
+]
+
+
+def check_reading(disk, store_as, key, text):
+    store_as(key, text)
+    expected = as_json_has_it(text)
+    if expected:
+        assert typed(disk.kv_get("full_docs", [key])) == typed(expected), text
+    else:
+        with pytest.raises(CorruptError, match=f"value of row '{key}' is not JSON: "):
+            disk.kv_get("full_docs", [key])
+            print(text)    # where it should have failed
+
+
+def test_stored_texts_are_read_as_python_reads_them(disk, tmp_path):
+    disk.kv_put("full_docs", {"key": {}})
+    with stored_as(tmp_path) as store_as:
+        for text in TEXTS:
+            check_reading(disk, store_as, "key", text)
+
+
+def test_damaged_texts_are_read_as_python_reads_them(disk, tmp_path):
+    """Good texts with a few bytes changed: still JSON, or found to be none."""
+    seed = int(os.environ.get("RAGSTORE_SEED") or random.randrange(2**32))
+    print("RAGSTORE_SEED =", seed)
+    rng = random.Random(seed)
+    disk.kv_put("full_docs", {"key": {}})
+    good = [text for text in TEXTS if len(text) > 4 and as_json_has_it(text)]
+    with stored_as(tmp_path) as store_as:
+        for _ in range(1500):
+            text = bytearray(rng.choice(good))
+            for _ in range(rng.randrange(1, 4)):
+                at = rng.randrange(len(text) + 1)
+                text[at:at + rng.randrange(2)] = rng.choice([b"", rng.choice(good)[:rng.randrange(20)], bytes([rng.randrange(256)]),
+                                                             rng.choice([b'"', b"\\", b"\\u", b",", b":", b"{", b"]", b"1e9", b"-"])])
+            check_reading(disk, store_as, "key", bytes(text) or b" ")
+
+
+def test_stored_text_that_is_nested_too_deep(disk, tmp_path):
+    disk.kv_put("full_docs", {"key": {}})
+    with stored_as(tmp_path) as store_as:
+        store_as("key", b"[" * 512 + b"]" * 512)
+        assert disk.kv_get("full_docs", ["key"]) == [nested(511, [])]
+        for text in (b"[" * 513 + b"]" * 513, b"[" * 100_000, b'{"a":' * 100_000):
+            store_as("key", text)
+            with pytest.raises(CorruptError, match="nested too deep"):
+                disk.kv_get("full_docs", ["key"])
+
+
+@pytest.mark.parametrize("degree", [0, 99])
+def test_edges_where_a_degree_is_wrong(disk, tmp_path, degree):
+    disk.graph_put_edges([("a", "b", {}), ("a", "a", {}), ("c", "b", {})])
+    with database_of(tmp_path) as database:
+        database.execute("UPDATE graph_node SET degree = ? WHERE label = ?", (degree, b"a"))
+        assert disk.graph_node_edges(["c", "a", "b"]) == [[("c", "b")], [("a", "a"), ("a", "b")], [("b", "a"), ("b", "c")]]
