@@ -39,23 +39,35 @@ static int copy_slice(struct arena *a, rag_slice *s)
     return s->data != NULL;
 }
 
-rag_status rag_result_append(rag_result *r, const rag_row *row, rag_error *err)
+/* `is_ours`: its key is in the arena already. */
+static rag_status append(rag_result *r, rag_row row, int is_ours, rag_error *err)
 {
+    const size_t bytes = (is_ours ? 0 : row.key.len) + row.key2.len + row.value.len;
     RAG_TRY(grow(r, err));
-    rag_row copy = *row;
-    const size_t bytes = copy.key.len + copy.key2.len + copy.value.len;
     if (bytes > LIMIT_RESULT_BYTES || r->arena.used_bytes > LIMIT_RESULT_BYTES - bytes)
         return rag_fail(err, RAG_E_NO_MEMORY, "result of more than %zu bytes", LIMIT_RESULT_BYTES);
-    if (!copy_slice(&r->arena, &copy.key) || !copy_slice(&r->arena, &copy.key2) ||
-        !copy_slice(&r->arena, &copy.value))
+    if ((!is_ours && !copy_slice(&r->arena, &row.key)) || !copy_slice(&r->arena, &row.key2) ||
+        !copy_slice(&r->arena, &row.value))
         return rag_fail_memory(err);
-    if (copy.vector) {
-        copy.vector = arena_copy(&r->arena, copy.vector, copy.dimension * sizeof(float));
-        if (!copy.vector)
+    if (row.vector) {
+        row.vector = arena_copy(&r->arena, row.vector, row.dimension * sizeof(float));
+        if (!row.vector)
             return rag_fail_memory(err);
     }
-    r->rows[r->count++] = copy;
+    r->rows[r->count++] = row;
     return RAG_OK;
+}
+
+rag_status rag_result_append(rag_result *r, const rag_row *row, rag_error *err)
+{
+    return append(r, *row, 0, err);
+}
+
+rag_status rag_result_append_same_key(rag_result *r, const rag_row *row, rag_error *err)
+{
+    rag_row with_key = *row;
+    with_key.key = r->rows[r->count - 1].key;
+    return append(r, with_key, 1, err);
 }
 
 rag_status rag_result_append_absent(rag_result *r, rag_slice key, rag_slice key2, rag_error *err)
@@ -81,6 +93,11 @@ void rag_result_set_total(rag_result *r, uint64_t total)
 {
     r->total = total;
     r->has_total = 1;
+}
+
+void rag_result_set_number(rag_result *r, size_t row, int64_t number)
+{
+    r->rows[row].number = number;
 }
 
 void rag_result_truncate(rag_result *r, size_t count)

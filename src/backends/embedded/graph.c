@@ -32,6 +32,8 @@ static const char SQL_DELETE_NODE[] = "DELETE FROM graph_node WHERE label = ?1";
 static const char SQL_ADD_NODE_VALUE[] = "INSERT INTO graph_node_value(value) VALUES (?1)";
 static const char SQL_SET_NODE_VALUE[] = "UPDATE graph_node_value SET value = ?2 WHERE id = ?1";
 static const char SQL_DELETE_NODE_VALUE[] = "DELETE FROM graph_node_value WHERE id = ?1";
+static const char SQL_NEIGHBOURS[] =
+    "SELECT neighbour FROM graph_adjacent WHERE node = ?1 ORDER BY neighbour";
 static const char SQL_INCIDENT[] =
     "SELECT neighbour, edge FROM graph_adjacent WHERE node = ?1 ORDER BY neighbour";
 static const char SQL_ADD_ADJACENT[] =
@@ -269,32 +271,29 @@ static rag_status graph_get_nodes(const rag_call *call, const rag_slice *labels,
 static rag_status append_incident(struct db_conn *conn, rag_slice label, unsigned what,
                                   rag_result *out, rag_error *err)
 {
+    const int values = (what & RAG_GRAPH_VALUES) != 0;
+    const size_t header = out->count;
     struct graph_node node;
-    sqlite3_int64 loop = 0;
     sqlite3_stmt *stmt;
-    int more;
     RAG_TRY(graph_find_node(conn, label, &node, err));
-    if (node.id)
-        RAG_TRY(graph_find_edge(conn, node.id, label, &loop, err));
-    const rag_row header = { .key = label,
-                             .found = node.id != 0,
-                             .number = node.degree - (loop ? 1 : 0) };
-    RAG_TRY(rag_result_append(out, &header, err));
+    rag_row row = { .key = label, .found = node.id != 0 };
+    RAG_TRY(rag_result_append(out, &row, err));
     if (!node.id)
         return RAG_OK;
-    RAG_TRY(db_prepare(conn, SQL_INCIDENT, &stmt, err));
+    RAG_TRY(db_prepare(conn, values ? SQL_INCIDENT : SQL_NEIGHBOURS, &stmt, err));
     (void)sqlite3_bind_int64(stmt, 1, node.id);
-    for (;;) {
+    for (int more;;) {
         RAG_TRY(db_step(conn, stmt, &more, err));
         if (!more)
             break;
-        rag_row row = { .key = label, .key2 = db_column_slice(stmt, 0), .found = 1 };
-        if (what & RAG_GRAPH_VALUES)
+        row.key2 = db_column_slice(stmt, 0);
+        if (values)
             RAG_TRY(graph_read_value(conn, GRAPH_SQL_EDGE_VALUE, sqlite3_column_int64(stmt, 1),
                                      "edge from", label, &row.value, NULL, err));
-        RAG_TRY(rag_result_append(out, &row, err));
+        RAG_TRY(rag_result_append_same_key(out, &row, err));
     }
     (void)sqlite3_reset(stmt);
+    rag_result_set_number(out, header, (int64_t)(out->count - header - 1));
     return RAG_OK;
 }
 
