@@ -19,7 +19,7 @@ enum {
     PAGE_SIZE_MIN = 4096,
     PAGE_SIZE_MAX = 65536,
     CACHE_WRITER_KB = 16 * 1024,
-    CACHE_READER_KB = 4 * 1024,
+    CACHE_READER_KB = 16 * 1024,
     CACHE_BUILD_KB = 64 * 1024,
     READERS_KEPT = 8, /* idle connections that stay open */
     READERS_MAX = 64,
