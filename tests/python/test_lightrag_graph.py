@@ -78,6 +78,20 @@ async def test_b38_batches_equal_singles(graph, folder):
 
 
 @using("graph")
+async def test_only_the_edges_of_hubs_are_read_in_a_thread(graph, folder):
+    await graph.upsert_edges_batch([(f"a{i}", f"b{i}", {}) for i in range(40)])
+    await graph.upsert_edges_batch([("hub", f"n{i}", {}) for i in range(5000)])
+    away, read = [], graph._shared.read
+    graph._shared.read = lambda call: away.append(call) or read(call)
+    usual = [f"a{i}" for i in range(40)]
+    assert await graph.get_nodes_edges_batch([*usual, "absent"]) == {f"a{i}": [(f"a{i}", f"b{i}")] for i in range(40)} | {"absent": []}
+    assert not away
+    assert len((await graph.get_nodes_edges_batch(["a0", "hub"]))["hub"]) == 5000 and len(away) == 1
+    assert len(await graph.get_nodes_edges_batch([f"n{i}" for i in range(65)])) == 65 and len(away) == 2
+    del graph._shared.read
+
+
+@using("graph")
 async def test_b39_views(graph, folder):
     await graph.upsert_edges_batch([("R", "Z", {}), ("R", "A", {}), ("R", "H", {}), ("Z", "far", {})])
     wide = await graph.get_knowledge_graph("R", max_depth=1, max_nodes=10)

@@ -90,6 +90,7 @@ class Share:
 
     def __init__(self, url, workspace, folder=None):
         self.url, self.workspace, self.folder = url, workspace, folder
+        self.is_near = url.startswith(("embedded:", "memory:"))  # a read waits for no other machine
         self.users = 0
         self.committed = self.durable = 0
         self._forget()
