@@ -190,6 +190,17 @@ static void give_back(const rag_call *call, struct pg_build *b)
     b->on = 0;
 }
 
+/* Degrees are counted in indexes alone once the server knows that all see these rows. Autovacuum finds
+ * it out in a minute; the store is published whether this is done or not. */
+static void vacuum(const rag_call *call, struct pg_conn *conn)
+{
+    static const char *const texts[] = { "VACUUM (SKIP_LOCKED) lightrag_graph_nodes",
+                                         "VACUUM (SKIP_LOCKED) lightrag_graph_edges" };
+    const struct pg_server *s = call->self;
+    for (size_t i = 0; i < 2 && s->graph->layout == &pg_graph_tables && !conn->lost; i++)
+        (void)pg_command(conn, call->ctx, texts[i], PG_RUNNING, "vacuuming the graph", NULL);
+}
+
 rag_status pg_publish(const rag_call *call, rag_error *err)
 {
     struct pg_build *b = ((struct pg_server *)call->self)->build;
@@ -201,10 +212,12 @@ rag_status pg_publish(const rag_call *call, rag_error *err)
                                                   "the connection was lost, and all that was "
                                                   "written with it")
                                : pg_end_build(call, b->conn, &token, err);
-        if (status == RAG_OK)
+        if (status == RAG_OK) {
+            vacuum(call, b->conn);
             give_back(call, b);
-        else
+        } else {
             b->conn->lost = 1; /* its transaction has ended */
+        }
     }
     net_lock_give(&b->lock);
     return status;
