@@ -728,13 +728,14 @@ static void vector_31_another_handle_defines_the_space_anew(struct env *e)
     CHECK(!row_of(get_one(e, T("new"), 0), 0)->found, "a row of a dropped space is there");
     REFUSED(RAG_E_NOT_FOUND, search_through(e, NULL, three, 3, &found));
     REFUSED(RAG_E_NOT_FOUND, put_through(e, NULL, "more", three, 3));
+    rag_store_close(other);
 }
 
 static void vector_31_a_space_defined_anew_inside_a_transaction(struct env *e)
 {
     rag_txn *txn = NULL;
     rag_context ctx = RAG_CONTEXT_INIT;
-    (void)define_anew(e);
+    rag_store_close(define_anew(e));
     OK(rag_txn_begin(e->store, NULL, &txn, &e->err));
     ctx.txn = txn;
     expect_new_space(e, &ctx);

@@ -326,7 +326,9 @@ def proxy(server):
     proxy.close()
 
 
-CONVERSATION = ("put a{0}", "doc b{0}", "get a{0}", "begin", "put c{0}", "commit", "flush")
+CONVERSATION = ("put a{0}", "doc b{0}", "get a{0}", "vector v{0}", "vectors v{0}", "near", "begin", "put c{0}", "vector w{0}",
+                "commit", "flush")
+IN_TRANSACTION = ("put c{0}", "vector w{0}", "commit")
 
 
 def converse(proxy, database, number, options):
@@ -336,7 +338,7 @@ def converse(proxy, database, number, options):
             return {"open": calls.opened}
         heard = {}
         for command in CONVERSATION:
-            if command in ("put c{0}", "commit") and not heard["begin"].ok:
+            if command in IN_TRANSACTION and not heard["begin"].ok:
                 continue
             heard[command] = calls(command.format(number))
         return heard
@@ -345,7 +347,9 @@ def converse(proxy, database, number, options):
 def test_a_connection_cut_anywhere(server, database, proxy, chance):
     """Cut after n bytes of a whole conversation, in either direction."""
     options = "connection_retries=3&connection_retry_backoff=0.01"
-    converse(proxy, database, "warm", options)    # makes the schema
+    with Calls(database.url) as calls:    # makes the schema
+        assert calls("define").ok
+    converse(proxy, database, "warm", options)
     proxy.counts = [0, 0]
     assert all(answer.ok for answer in converse(proxy, database, "whole", options).values())
     sizes = list(proxy.counts)
@@ -361,15 +365,19 @@ def test_a_connection_cut_anywhere(server, database, proxy, chance):
             pytest.fail(f"not opened; {told}")
         with Calls(database.url) as direct:
             there = {name: direct(f"get {name}{number}").found == "found" for name in "abc"}
-        for command, name in (("put a{0}", "a"), ("doc b{0}", "b")):
+            there |= {name: direct(f"vectors {name}{number}").found == "found" for name in "vw"}
+        for command, name in (("put a{0}", "a"), ("doc b{0}", "b"), ("vector v{0}", "v")):
             answer = heard[command]
             failed += not answer.ok
             assert answer.ok or answer.outcome == UNKNOWN, told    # all else is tried again
             assert there[name] or not answer.ok, told
         assert heard["get a{0}"].ok and (heard["get a{0}"].found == "found") == there["a"], told
+        assert heard["vectors v{0}"].ok and (heard["vectors v{0}"].found == "found") == there["v"], told
+        assert heard["near"].ok, told
+        assert there["c"] == there["w"], told
         committed = heard.get("commit")
         if committed and committed.ok:
-            assert there["c"] and heard["put c{0}"].ok, told
+            assert there["c"] and heard["put c{0}"].ok and heard["vector w{0}"].ok, told
         elif committed and committed.outcome == NOT_APPLIED:
             assert not there["c"], told
         elif not committed:

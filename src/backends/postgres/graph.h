@@ -54,6 +54,8 @@ enum {
     PG_GRAPH_ID2
 };
 
+enum { PG_GRAPH_LOCKS = 2 };
+
 /* An abbreviation in a pattern of a statement: {name} or {name a b}; in `text` @1 and @2 are a and b. */
 struct pg_graph_word {
     const char *name, *text;
@@ -64,8 +66,8 @@ struct pg_graph_layout {
     enum pg_graph_column column;
     const struct pg_graph_word *words; /* up to one without a name */
     const char *patterns[PG_GRAPH_STATEMENTS];
-    const char *lock; /* run at the beginning of every write; NULL: none */
-    const char *tidy; /* run when the store is optimized; NULL: none */
+    const char *locks[PG_GRAPH_LOCKS]; /* run at the beginning of every write; NULL: none */
+    const char *tidy;                  /* run when the store is optimized; NULL: none */
 };
 extern const struct pg_graph_layout pg_graph_tables, pg_graph_age;
 
@@ -74,7 +76,7 @@ struct pg_graph_place {
     const struct pg_graph_layout *layout;
     const char *graph; /* of AGE: its name there */
     const char *sql[PG_GRAPH_STATEMENTS];
-    const char *lock, *tidy;
+    const char *locks[PG_GRAPH_LOCKS], *tidy;
     struct pg_text strings;
 };
 

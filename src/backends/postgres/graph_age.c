@@ -99,8 +99,8 @@ const struct pg_graph_layout pg_graph_age = {
     .name = "age",
     .column = PG_COLUMN_AGTYPE,
     .words = words,
-    .lock = "SELECT pg_advisory_xact_lock(hashtextextended('{graph}', 0));"
-            " LOCK TABLE {base}, {edges} IN SHARE ROW EXCLUSIVE MODE",
+    .locks = { "SELECT pg_advisory_xact_lock(hashtextextended('{graph}', 0))",
+               "LOCK TABLE {base}, {edges} IN SHARE ROW EXCLUSIVE MODE" },
     /* layouts of what LightRAG deleted */
     .tidy = "DELETE FROM {extra} y WHERE NOT EXISTS (SELECT FROM {base} n WHERE n.id {eq} y.id)"
             " AND NOT EXISTS (SELECT FROM {edges} e WHERE e.id {eq} y.id);"

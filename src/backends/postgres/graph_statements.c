@@ -152,7 +152,7 @@ void pg_graph_place_free(const rag_host *host, struct pg_graph_place *place)
 rag_status pg_graph_place_new(const rag_host *host, const struct pg_graph_layout *layout,
                               const char *graph, struct pg_graph_place **out, rag_error *err)
 {
-    enum { LOCK = PG_GRAPH_STATEMENTS, TIDY, NAME, TEXTS };
+    enum { LOCKS = PG_GRAPH_STATEMENTS, TIDY = LOCKS + PG_GRAPH_LOCKS, NAME, TEXTS };
     struct pg_graph_place *place = host->alloc(sizeof *place);
     size_t starts[TEXTS];
     if (!place)
@@ -161,8 +161,8 @@ rag_status pg_graph_place_new(const rag_host *host, const struct pg_graph_layout
     place->layout = layout;
     place->strings.host = host;
     for (size_t i = 0; i < TEXTS; i++) {
-        const char *pattern = i < LOCK    ? layout->patterns[i]
-                              : i == LOCK ? layout->lock
+        const char *pattern = i < LOCKS   ? layout->patterns[i]
+                              : i < TIDY  ? layout->locks[i - LOCKS]
                               : i == TIDY ? layout->tidy
                                           : graph;
         starts[i] = place->strings.len;
@@ -177,7 +177,8 @@ rag_status pg_graph_place_new(const rag_host *host, const struct pg_graph_layout
     const char *text = place->strings.data; /* it does not move any more */
     for (size_t i = 0; i < PG_GRAPH_STATEMENTS; i++)
         place->sql[i] = text + starts[i];
-    place->lock = layout->lock ? text + starts[LOCK] : NULL;
+    for (size_t i = 0; i < PG_GRAPH_LOCKS; i++)
+        place->locks[i] = layout->locks[i] ? text + starts[LOCKS + i] : NULL;
     place->tidy = layout->tidy ? text + starts[TIDY] : NULL;
     place->graph = text + starts[NAME];
     *out = place;

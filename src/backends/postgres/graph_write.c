@@ -132,13 +132,15 @@ static rag_status put_batch(const rag_call *call, struct pg_conn *conn, const st
     return status;
 }
 
-/* What the layout locks before it writes. */
+/* What the layout locks before it writes, queued: other writers may hold it. */
 static rag_status lock(const rag_call *call, struct pg_conn *conn, rag_error *err)
 {
     const struct pg_server *s = call->self;
-    return s->graph->lock
-               ? pg_command(conn, call->ctx, s->graph->lock, PG_RUNNING, "locking the graph", err)
-               : RAG_OK;
+    for (size_t i = 0; i < PG_GRAPH_LOCKS && s->graph->locks[i]; i++) {
+        PG_TRY(pg_queue(conn, s->graph->locks[i], NULL, "locking the graph", NULL, err));
+        pg_queue_waits(conn);
+    }
+    return RAG_OK;
 }
 
 static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)

@@ -148,19 +148,32 @@ struct writing {
     struct pg_space space;
 };
 
+/* What waits of these ids is thrown away, in the same trip when there was something at the last look. */
 static rag_status put_work(const rag_call *call, struct pg_conn *conn, void *user, rag_error *err)
 {
     struct writing *w = user;
     struct pg_use use;
+    struct pg_discard discard = { 0 };
+    rag_status status = RAG_OK;
     PG_TRY(pg_use_begin(call, conn, w->name, &use, err));
     if (!use.found)
         return pg_space_missing(call, w->name, err);
-    PG_TRY(pg_use_end(call, conn, &use,
-                      pg_vector_write(call, conn, &use.space, w->name, w->items, w->n, err), err));
+    int discards = use.space.waiting;
+    if (discards)
+        status = pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items, w->n,
+                                    &discard, err);
+    if (status == RAG_OK)
+        status = pg_vector_write(call, conn, &use.space, w->name, w->items, w->n, err);
+    status = pg_use_end(call, conn, &use, status, err);
+    if (status == RAG_OK && use.space.waiting && !discards) {
+        status = pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items, w->n,
+                                    &discard, err);
+        if (status == RAG_OK)
+            status = pg_send_queue(conn, call->ctx, err);
+    }
+    pg_discard_free(&discard);
     w->space = use.space;
-    return w->space.waiting
-               ? pg_pending_discard(call, conn, w->name, &w->items->id, sizeof *w->items, w->n, err)
-               : RAG_OK;
+    return status;
 }
 
 static rag_status vector_put_many(const rag_call *call, const char *name_space,

@@ -218,8 +218,14 @@ enum {
 rag_status pg_pending_queue(const rag_call *call, struct pg_conn *conn, const char *name,
                             const struct pg_array *ids, struct pg_params *params, PGresult **out,
                             rag_error *err);
-/* Of n ids `stride` bytes apart. */
+/* Queued: what waits of n ids `stride` bytes apart is thrown away. *d is freed when it was sent. */
+struct pg_discard {
+    struct pg_params params;
+    struct pg_array keys;
+};
 rag_status pg_pending_discard(const rag_call *call, struct pg_conn *conn, const char *name,
-                              const rag_slice *ids, size_t stride, size_t n, rag_error *err);
+                              const rag_slice *ids, size_t stride, size_t n, struct pg_discard *d,
+                              rag_error *err);
+void pg_discard_free(struct pg_discard *d);
 
 #endif

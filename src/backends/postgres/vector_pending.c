@@ -307,22 +307,23 @@ rag_status pg_pending_queue(const rag_call *call, struct pg_conn *conn, const ch
 }
 
 rag_status pg_pending_discard(const rag_call *call, struct pg_conn *conn, const char *name,
-                              const rag_slice *ids, size_t stride, size_t n, rag_error *err)
+                              const rag_slice *ids, size_t stride, size_t n, struct pg_discard *d,
+                              rag_error *err)
 {
-    struct pg_params params;
-    struct pg_array keys;
-    pg_array_begin(&keys, call->host, PG_OID_BYTEA);
+    pg_array_begin(&d->keys, call->host, PG_OID_BYTEA);
     for (size_t i = 0; i < n; i++) {
         rag_slice id;
         memcpy(&id, (const char *)ids + i * stride, sizeof id);
-        pg_array_add(&keys, id);
+        pg_array_add(&d->keys, id);
     }
-    pg_params_begin_named(&params, call, name);
-    pg_add_array(&params, &keys);
-    const rag_status status =
-        pg_run(conn, call->ctx, SQL_DISCARD, &params, "discarding pending rows", NULL, err);
-    pg_array_free(&keys);
-    return status;
+    pg_params_begin_named(&d->params, call, name);
+    pg_add_array(&d->params, &d->keys);
+    return pg_queue(conn, SQL_DISCARD, &d->params, "discarding pending rows", NULL, err);
+}
+
+void pg_discard_free(struct pg_discard *d)
+{
+    pg_array_free(&d->keys);
 }
 
 struct scanning {
@@ -463,9 +464,13 @@ static rag_status store(const rag_call *call, struct pg_conn *conn, const struct
                                err));
     if (!s->item_count)
         return RAG_OK;
-    PG_TRY(pg_vector_write(call, conn, &s->space, s->name, s->items, s->item_count, err));
-    return pg_pending_discard(call, conn, s->name, &s->items->id, sizeof *s->items, s->item_count,
-                              err);
+    struct pg_discard discard;
+    rag_status status = pg_pending_discard(call, conn, s->name, &s->items->id, sizeof *s->items,
+                                           s->item_count, &discard, err);
+    if (status == RAG_OK) /* takes the other along */
+        status = pg_vector_write(call, conn, &s->space, s->name, s->items, s->item_count, err);
+    pg_discard_free(&discard);
+    return status;
 }
 
 static rag_status take(const rag_call *call, struct pg_conn *conn, const struct settling *s,
