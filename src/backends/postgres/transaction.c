@@ -67,6 +67,7 @@ static rag_status acquire(const rag_call *call, struct pg_conn **conn, rag_error
     void *connection;
     PG_TRY(net_pool_acquire(server_of(call)->pool, call->ctx, &connection, err));
     *conn = connection;
+    (*conn)->doubtful = 0;
     return RAG_OK;
 }
 
