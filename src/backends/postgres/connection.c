@@ -658,9 +658,7 @@ static rag_status travel(struct pg_conn *c, const rag_context *ctx, size_t n, st
         status = pg_map_error(c->host, c->pg, failure, PG_RUNNING, what, &why);
     PQclear(failure);
     c->lost |= PQstatus(c->pg) == CONNECTION_BAD || !PQexitPipelineMode(c->pg);
-    if (status != RAG_OK && err)
-        *err = why;
-    return status;
+    return pg_pass(status, &why, err);
 }
 
 /* The usual case, one statement that is prepared already, or never is. */

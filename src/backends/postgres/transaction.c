@@ -136,8 +136,7 @@ rag_status pg_run_inside(const rag_call *call, struct pg_conn *conn, pg_work wor
         status = run_step(call, conn, work, user, &why);
         conn->certain = 0;
     }
-    if (status != RAG_OK && err)
-        *err = why;
+    (void)pg_pass(status, &why, err);
     /* the transaction is gone: only as a whole it can be tried again */
     if (status != RAG_OK && conn->lost && err)
         err->retryable = 0;
