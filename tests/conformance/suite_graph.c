@@ -452,6 +452,19 @@ static void graph_drop_is_immediate_and_idempotent(struct env *e)
 
 /* ---- attributes ------------------------------------------------------------------------------------------------- */
 
+/* As nodes n0, n1, ... and as their edges to "other". */
+static void put_and_expect(struct env *e, const char *const *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        node_put(e, format_text("n%zu", i), values[i]);
+        edge_put(e, format_text("n%zu", i), "other", values[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        expect_node(e, format_text("n%zu", i), values[i]);
+        expect_edge(e, "other", format_text("n%zu", i), values[i]);
+    }
+}
+
 static void graph_41_types_of_attributes_survive(struct env *e)
 {
     static const char *const values[] = {
@@ -465,14 +478,7 @@ static void graph_41_types_of_attributes_survive(struct env *e)
         "{\"entity_id\":\"x\",\"created_at\":1718000000,\"truncate\":\"\",\"weight\":10.0}",
     };
     enum { N = sizeof values / sizeof values[0] };
-    for (size_t i = 0; i < N; i++) {
-        node_put(e, format_text("n%zu", i), values[i]);
-        edge_put(e, format_text("n%zu", i), "other", values[i]);
-    }
-    for (size_t i = 0; i < N; i++) {
-        expect_node(e, format_text("n%zu", i), values[i]);
-        expect_edge(e, "other", format_text("n%zu", i), values[i]);
-    }
+    put_and_expect(e, values, N);
     for (size_t i = 0; i < N; i++) { /* merging nothing changes no spelling */
         node_put(e, format_text("n%zu", i), "{}");
         const rag_slice label = T(format_text("n%zu", i));
@@ -497,15 +503,7 @@ static void graph_41_attributes_of_all_shapes_survive(struct env *e)
         "{\"weight\":1.0,\"description\":\"d\",\"keywords\":\"k\",\"source_id\":\"s\",\"file_path\":\"f\","
         "\"created_at\":1,\"truncate\":\"\",\"z\":\"\",\"aa\":2}",
     };
-    enum { N = sizeof values / sizeof values[0] };
-    for (size_t i = 0; i < N; i++) {
-        node_put(e, format_text("n%zu", i), values[i]);
-        edge_put(e, format_text("n%zu", i), "other", values[i]);
-    }
-    for (size_t i = 0; i < N; i++) {
-        expect_node(e, format_text("n%zu", i), values[i]);
-        expect_edge(e, "other", format_text("n%zu", i), values[i]);
-    }
+    put_and_expect(e, values, sizeof values / sizeof values[0]);
 }
 
 static void expect_attributes_refused(struct env *e, rag_slice value)
