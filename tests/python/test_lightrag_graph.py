@@ -88,7 +88,16 @@ async def test_only_the_edges_of_hubs_are_read_in_a_thread(graph, folder):
     assert not away
     assert len((await graph.get_nodes_edges_batch(["a0", "hub"]))["hub"]) == 5000 and len(away) == 1
     assert len(await graph.get_nodes_edges_batch([f"n{i}" for i in range(65)])) == 65 and len(away) == 2
+    graph._shared.is_near = False    # a server is never waited for in the event loop
+    await graph.get_node("a0")
+    assert await graph.get_nodes_edges_batch(["a0"]) == {"a0": [("a0", "b0")]} and len(away) == 4
+    graph._shared.is_near = True
     del graph._shared.read
+
+
+def test_where_reads_wait_for_no_server():
+    urls = "embedded:/s", "./s", "memory:x", "postgres://h/d", "postgresql://h/d", "config:c.ini", "lightrag:/s"
+    assert [share.Share(url, "").is_near for url in urls] == [True] * 3 + [False] * 4
 
 
 @using("graph")

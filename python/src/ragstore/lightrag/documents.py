@@ -105,11 +105,14 @@ class RagstoreDocStatusStorage(KeyedStorage, DocStatusStorage):
     # ---- lists -------------------------------------------------------------------------------------------------------
 
     async def get_status_counts(self) -> dict[str, int]:
-        return self._store.docs_counts()[0]
+        return (await self._counts())[0]
 
     async def get_all_status_counts(self) -> dict[str, int]:
-        counts, total = self._store.docs_counts()
+        counts, total = await self._counts()
         return {**counts, "all": total}
+
+    def _counts(self):
+        return self._read(1, lambda store: store.docs_counts())
 
     async def get_docs_by_statuses(self, statuses: list[DocStatus],
                                    strict: bool = False) -> dict[str, DocProcessingStatus]:
@@ -143,20 +146,22 @@ class RagstoreDocStatusStorage(KeyedStorage, DocStatusStorage):
         return await self._shared.read(read)
 
     async def get_doc_by_file_path(self, file_path: str) -> dict[str, Any] | None:
-        rows = self._store.docs_find("file_path", file_path, limit=1)[0] if file_path else []
-        return rows[0][1] if rows else None
+        found = await self._first("file_path", file_path) if file_path else None
+        return found[1] if found else None
 
     async def get_doc_by_file_basename(self, basename: str) -> tuple[str, dict[str, Any]] | None:
         if basename in NO_SOURCE:
             return None
-        rows = self._store.docs_find("file_path", basename, primaries_only=True, limit=1)[0]
-        return rows[0] if rows else None
+        return await self._first("file_path", basename, primaries_only=True)
 
     async def get_doc_by_content_hash(self, content_hash: str, *,
                                       exclude_doc_id: str | None = None) -> tuple[str, dict[str, Any]] | None:
         if not content_hash:
             return None
-        rows = self._store.docs_find("content_hash", content_hash, exclude=exclude_doc_id or "", limit=1)[0]
+        return await self._first("content_hash", content_hash, exclude=exclude_doc_id or "")
+
+    async def _first(self, field, value, **which):
+        rows, _ = await self._read(1, lambda store: store.docs_find(field, value, limit=1, **which))
         return rows[0] if rows else None
 
     # ---- scheduling --------------------------------------------------------------------------------------------------
@@ -192,7 +197,7 @@ class RagstoreDocStatusStorage(KeyedStorage, DocStatusStorage):
 
     async def count_docs_by_statuses(self, statuses: list[DocStatus], *, strict: bool = True) -> int:
         wanted = text_of(statuses)
-        return self._store.docs_count(wanted) if wanted else 0
+        return await self._read(1, lambda store: store.docs_count(wanted)) if wanted else 0
 
     async def update_doc_status_fields(self, doc_id: str, fields: dict[str, Any], *, missing_ok: bool = False) -> None:
         if "created_at" in fields:
@@ -210,7 +215,7 @@ class RagstoreDocStatusStorage(KeyedStorage, DocStatusStorage):
         if not canonical_source_key or canonical_source_key in NO_SOURCE:
             return SourceAbsent()
         try:
-            rows, total = self._store.docs_resolve(canonical_source_key)
+            rows, total = await self._read(1, lambda store: store.docs_resolve(canonical_source_key))
         except _native.CorruptError as error:
             raise StorageControlPlaneError(str(error)) from error
         if total == 0:

@@ -36,25 +36,25 @@ def edge_degrees(store, pairs):
 @dataclass
 class RagstoreGraphStorage(Storage, BaseGraphStorage):
     async def has_node(self, node_id: str) -> bool:
-        return degrees(self._store, [node_id])[0] is not None
+        return await self._read(1, lambda store: degrees(store, [node_id])[0]) is not None
 
     async def has_edge(self, source_node_id: str, target_node_id: str) -> bool:
-        return edge_degrees(self._store, [(source_node_id, target_node_id)])[0][1]
+        return await self._read(1, lambda store: edge_degrees(store, [(source_node_id, target_node_id)])[0][1])
 
     async def node_degree(self, node_id: str) -> int:
-        return degrees(self._store, [node_id])[0] or 0
+        return await self._read(1, lambda store: degrees(store, [node_id])[0]) or 0
 
     async def edge_degree(self, src_id: str, tgt_id: str) -> int:
-        return edge_degrees(self._store, [(src_id, tgt_id)])[0][0]
+        return await self._read(1, lambda store: edge_degrees(store, [(src_id, tgt_id)])[0][0])
 
     async def get_node(self, node_id: str) -> dict[str, str] | None:
-        return by_key(self._store.graph_get_nodes, [node_id])[0]
+        return await self._read(1, lambda store: by_key(store.graph_get_nodes, [node_id])[0])
 
     async def get_edge(self, source_node_id: str, target_node_id: str) -> dict[str, str] | None:
-        return by_key(self._store.graph_get_edges, [(source_node_id, target_node_id)])[0]
+        return await self._read(1, lambda store: by_key(store.graph_get_edges, [(source_node_id, target_node_id)])[0])
 
     async def get_node_edges(self, source_node_id: str) -> list[tuple[str, str]] | None:
-        return by_key(self._store.graph_node_edges, [source_node_id])[0]
+        return await self._read(1, lambda store: by_key(store.graph_node_edges, [source_node_id])[0])
 
     # ---- batches -----------------------------------------------------------------------------------------------------
 

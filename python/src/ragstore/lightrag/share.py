@@ -84,13 +84,17 @@ def _settle(writes):
             write.future.set_result(write.result)
 
 
+NEAR = ("embedded", "memory")  # where a read waits for no other machine, and for no file to be read as a whole
+
+
 class Share:
     """A store that is open once in this process. Commits of this process are numbered: `committed` is the newest one,
     `durable` the newest one that is known to be on disk."""
 
     def __init__(self, url, workspace, folder=None):
         self.url, self.workspace, self.folder = url, workspace, folder
-        self.is_near = url.startswith(("embedded:", "memory:"))  # a read waits for no other machine
+        scheme, colon, _ = url.partition(":")
+        self.is_near = not colon or scheme in NEAR
         self.users = 0
         self.committed = self.durable = 0
         self._forget()

@@ -127,8 +127,8 @@ class Storage:
         return self._shared.store
 
     def _read(self, count, call):
-        """call(store): at once for a few rows."""
-        if count <= INLINE:
+        """call(store): at once for a few rows that no server is asked for, which may answer late or not at all."""
+        if count <= INLINE and self._shared.is_near:
             return _done(call, self._store)
         return self._shared.read(call)
 

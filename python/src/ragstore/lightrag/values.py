@@ -16,10 +16,10 @@ class KeyedStorage(Storage):
     supports_strict_point_reads: ClassVar[bool] = True
 
     async def get_by_id(self, id: str) -> dict[str, Any] | None:
-        return self._found(self._store, [id])[0]
+        return (await self._read(1, lambda store: self._found(store, [id])))[0]
 
     async def get_by_id_strict(self, id: str) -> dict[str, Any] | None:
-        return self._found(self._store, [id])[0]  # None is a fact: what cannot be answered raises
+        return await self.get_by_id(id)  # None is a fact: what cannot be answered raises
 
     async def get_by_ids(self, ids: list[str]) -> list[dict[str, Any]]:
         ids = list(ids)
@@ -51,7 +51,7 @@ class KeyedStorage(Storage):
             await self._write(lambda store, txn: without_impossible(lambda some: self._delete(store, some, txn), ids))
 
     async def is_empty(self) -> bool:
-        return self._count(self._store) == 0
+        return await self._read(1, self._count) == 0
 
     async def drop(self) -> dict[str, str]:
         return await self._drop(lambda store, _: self._drop_all(store))

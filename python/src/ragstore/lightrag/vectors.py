@@ -188,7 +188,7 @@ class RagstoreVectorStorage(Storage, BaseVectorStorage):
             return []  # dropped by another process
 
     async def get_by_id(self, id: str) -> dict[str, Any] | None:
-        return self._rows(self._store, [id])[0]
+        return (await self._read(1, lambda store: self._rows(store, [id])))[0]
 
     async def get_by_ids(self, ids: list[str]) -> list[dict[str, Any]]:
         ids = list(ids)
