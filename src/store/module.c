@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -67,11 +68,14 @@ static const char *package_of(const char *name)
 static char *own_folder(void)
 {
     Dl_info info;
+    struct link_map *map = NULL;
     static const char here = 0;
-    if (!dladdr(&here, &info) || !info.dli_fname)
+    if (!dladdr1(&here, &info, (void **)&map, RTLD_DL_LINKMAP) || !info.dli_fname)
         return NULL;
+    /* Of a program it knows argv[0] alone: what PATH found would be looked for in the working directory. */
+    const char *file = map && *map->l_name ? info.dli_fname : "/proc/self/exe";
     char path[PATH_MAX];
-    if (!realpath(info.dli_fname, path))
+    if (!realpath(file, path))
         return NULL;
     char *slash = strrchr(path, '/');
     if (!slash)

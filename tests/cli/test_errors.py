@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import ALICE
+from conftest import ALICE, clean_environment, command_path
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["docs"], ["get", "node", "Alice"], ["graph", "Alice"],
@@ -183,3 +183,23 @@ def test_urls(ragstore, tmp_path):
     assert "nosuch" in ragstore("status", "nosuch://x", status=2).err
     assert "bolt" in ragstore("status", "bolt://user:secret@host/db", status=2).err
     assert "secret" not in ragstore("status", "bolt://user:secret@host/db", status=2).err
+
+
+def test_modules_lie_beside_the_program_also_when_path_finds_it(tmp_path):
+    folder, elsewhere = tmp_path / "bin", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    shutil.copy2(command_path(), folder / "ragstore")
+    (folder / "ragstore-beside.so").write_bytes(b"no module")
+    (elsewhere / "ragstore").write_bytes(b"no program")    # whoever can write here gets no code into the process
+    (elsewhere / "ragstore-planted.so").write_bytes(b"no module")
+    environment = {**clean_environment(), "PATH": f"{folder}:{os.environ['PATH']}"}
+
+    def said(url):
+        done = subprocess.run(["ragstore", "status", url], cwd=elsewhere, env=environment, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        assert done.returncode != 0
+        return done.stderr
+
+    assert str(folder / "ragstore-beside.so") in said("beside://x/y")
+    assert "ragstore-planted.so" not in said("planted://x/y")
