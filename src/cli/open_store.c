@@ -172,6 +172,11 @@ static void hint_for_nothing(const char *url, const place *p, text *hint)
             return;
         }
     }
+    if (strcmp(p->backend.data, "postgres") == 0) {
+        text_add(hint, "import makes one; what LightRAG wrote there opens after ragstore.open(URL) "
+                       "in Python had it once");
+        return;
+    }
     if (strcmp(p->backend.data, "embedded") != 0) {
         return;
     }

@@ -62,6 +62,23 @@ def test_a_graph_stays_where_its_rows_are(database17):
     assert "not auto, age or tables" in refusal(database17.url, "g&graph=else")
 
 
+@pytest.mark.parametrize("has,asked", [("age", "tables"), ("tables", "age")])
+def test_readers_are_refused_the_other_place_too(database17, has, asked):
+    put(database17.url, f"w&graph={has}")
+    for command in ["status", "check"]:
+        done = run_program("ragstore", command, f"{database17.url}?workspace=w&graph={asked}")
+        assert done.returncode != 0 and f"graph = {asked}, but the graph of workspace 'w'" in done.stderr
+
+
+def test_a_workspace_that_only_lightrag_wrote_is_not_read_by_halves(database17):
+    put(database17.url, "w")
+    database17.sql("INSERT INTO lightrag_doc_full (workspace, id, content) VALUES ('theirs', 'doc-1', 'text')")
+    done = run_program("ragstore", "status", f"{database17.url}?workspace=theirs")
+    assert done.returncode == 3 and "workspace 'theirs' of the database is no store yet" in done.stderr
+    assert get(database17.url, "theirs") == "absent"    # opened for writing
+    assert layout(database17.url, "theirs")
+
+
 def test_an_empty_graph_may_move(database17):
     assert get(database17.url, "w&graph=tables") == "absent"
     assert get(database17.url, "w&graph=age") == "absent"

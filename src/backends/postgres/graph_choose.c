@@ -83,6 +83,15 @@ static rag_status refuse(const struct choosing *c, const char *wanted, const cha
         wanted, c->s->workspace, has);
 }
 
+static rag_status refuse_other_place(const struct choosing *c)
+{
+    if (c->wants_tables && c->rows_in_age && !c->rows_in_tables)
+        return refuse(c, "tables", "AGE");
+    if (c->wants_age && c->rows_in_tables && !c->rows_in_age)
+        return refuse(c, "age", "tables");
+    return RAG_OK;
+}
+
 /* Into AGE; what was begun is undone when it cannot be. */
 static rag_status make_in_age(const struct choosing *c, rag_error *why)
 {
@@ -140,10 +149,7 @@ static rag_status decide(struct choosing *c, const struct pg_graph_layout **out)
         return RAG_OK;
     }
     PG_TRY(look(c));
-    if (c->wants_tables && c->rows_in_age && !c->rows_in_tables)
-        return refuse(c, "tables", "AGE");
-    if (c->wants_age && c->rows_in_tables && !c->rows_in_age)
-        return refuse(c, "age", "tables");
+    PG_TRY(refuse_other_place(c));
     if (c->wants_age && c->taken)
         return c->making.host->fail(c->making.err, RAG_E_CONFLICT,
                                     "graph = age: the graph '%s' is another workspace's", c->graph);
@@ -196,8 +202,12 @@ static rag_status decide_for_good(struct choosing *c, const struct pg_graph_layo
 }
 
 /* Without writing: where it is, and that is enough of it there. */
-static rag_status find(const struct choosing *c, const struct pg_graph_layout **out)
+static rag_status find(struct choosing *c, const struct pg_graph_layout **out)
 {
+    if (c->was == &pg_graph_age ? c->wants_tables : c->wants_age) {
+        PG_TRY(look(c));
+        PG_TRY(refuse_other_place(c));
+    }
     const int age =
         c->wants_age || (!c->wants_tables && (c->was ? c->was == &pg_graph_age : c->complete));
     if (age && !c->complete)
@@ -224,6 +234,11 @@ rag_status pg_graph_choose(struct pg_server *s, struct pg_conn *conn, const rag_
                              option);
     pg_age_graph_name(s->workspace, c.graph);
     PG_TRY(read_record(&c));
+    if (!create && !c.was) /* LightRAG's graph and vectors, if it has any, would not be seen */
+        return s->host->fail(err, RAG_E_NOT_FOUND,
+                             "workspace '%.100s' of the database is no store yet; opening it once "
+                             "for writing makes it one",
+                             s->workspace);
     if (c.was != &pg_graph_tables || c.wants_age)
         PG_TRY(pg_age_graph_there(&c.making, c.graph, &c.there, &c.complete));
     c.making.err = &local;
@@ -233,7 +248,6 @@ rag_status pg_graph_choose(struct pg_server *s, struct pg_conn *conn, const rag_
     if (status != RAG_OK && strcmp(local.native_state, READ_ONLY_SERVER) == 0)
         status = find(&c, &layout); /* each write will be refused */
     if (status != RAG_OK)
-
         return pg_pass(status, &local, err);
     struct pg_graph_place *place;
     PG_TRY(pg_graph_place_new(s->host, layout, c.graph, &place, err));
