@@ -103,7 +103,7 @@ static rag_status check_url_options(const struct url *url, const rag_backend *ba
         if (is_option_of(backend, name) || strcmp(name, "workspace") == 0 ||
             strcmp(name, "lock_timeout_ms") == 0)
             continue;
-        struct buffer known = BUFFER_INIT(300);
+        struct buffer known = BUFFER_INIT(RAG_ERROR_MESSAGE_MAX);
         const char *const *option = backend->options;
         for (; option && *option; option++)
             (void)buffer_printf(&known, NULL, ", %s", *option);

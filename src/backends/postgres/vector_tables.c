@@ -285,9 +285,14 @@ static rag_status lightrag_table(const rag_call *call, const struct pg_making *m
         t.there ? t.half : space->element == RAG_ELEMENT_FLOAT16 && t.has_halfvec;
     if (t.there && (t.dimension != (int64_t)space->dimension ||
                     (t.half && space->element == RAG_ELEMENT_FLOAT32))) {
-        call->host->log(call->ctx, RAG_LOG_WARNING,
-                        "LightRAG's table of this name has vectors of another dimension or type: "
-                        "these are in a table that LightRAG does not see");
+        struct pg_text text = { .host = call->host };
+        pg_text_printf(&text,
+                       "LightRAG's table '%s' has vectors of another dimension or type: those of "
+                       "%s are in a table that LightRAG does not see",
+                       place->lightrag, name);
+        if (!text.failed)
+            call->host->log(call->ctx, RAG_LOG_WARNING, text.data);
+        pg_text_free(&text);
         place->lightrag[0] = 0;
         return RAG_OK;
     }
