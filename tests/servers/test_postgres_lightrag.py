@@ -248,6 +248,17 @@ def test_we_find_lightrags_vectors(lightrag17, ours17, database17):
     assert database17.sql(counted) == "2"
 
 
+def test_readers_hear_of_vectors_that_came_after_the_store(lightrag17, ours17, database17):
+    ours17("put", "n", "k", {"v": 1})    # it is a store, and LightRAG has no vectors yet
+    url = f"{database17.url}?workspace=w"
+    assert "warning" not in run_program("ragstore", "status", url).stderr
+    lightrag17(vectors={"entities": {"put": {"ent-1": ENTITY}}})
+    said = run_program("ragstore", "status", url)
+    assert said.returncode == 0 and said.stderr.count("vectors 'entities' that LightRAG wrote are not seen") == 1
+    ours17("get", "n", "k")    # opened for writing
+    assert "warning" not in run_program("ragstore", "status", url).stderr
+
+
 def test_vectors_of_a_table_without_a_model_move_to_that_of_the_model(lightrag17, ours17, database17):
     lightrag17(vectors={"entities": {"put": {"ent-1": ENTITY}}}, model=None)
     assert ours17("get", "vector:entities", "ent-1") == [ENTITY]

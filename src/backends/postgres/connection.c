@@ -29,7 +29,7 @@
 
 #include "net/deadline.h"
 
-enum { NAME_BYTES = 24, LARGE_BYTES = 16384 };
+enum { NAME_BYTES = 24, LARGE_BYTES = 16384, CANCEL_AGAIN_MS = 150 };
 
 /* What every session is set to. synchronous_commit: a commit is visible and survives the death of
  * any process at once, and is durable at the next flush (transaction.c). ragstore.writer: the
@@ -341,18 +341,31 @@ static int ask_to_cancel(const struct pg_conn *c, const rag_context *ctx)
     return asked;
 }
 
-/* The call ended before its statement: end that, too. Of a pipeline, those behind it do not run. */
-static void cancel_and_drain(struct pg_conn *c)
+/* What is left of a trip, as far as it comes in time: 1 when that was all. */
+static int drain(struct pg_conn *c, int64_t deadline_ns)
 {
-    rag_context soon = RAG_CONTEXT_INIT;
-    soon.deadline_ns = net_now_ns() + (int64_t)PG_CANCEL_MS * 1000000;
-    const int asked = ask_to_cancel(c, &soon);
     const int pipeline = PQpipelineStatus(c->pg) != PQ_PIPELINE_OFF;
+    rag_context ctx = RAG_CONTEXT_INIT;
     int drained = 0;
-    while (asked && !drained && wait_for_result(c, &soon, PG_RUNNING, "", NULL) == RAG_OK) {
+    ctx.deadline_ns = deadline_ns;
+    while (!drained && wait_for_result(c, &ctx, PG_RUNNING, "", NULL) == RAG_OK) {
         PGresult *rest = PQgetResult(c->pg);
         drained = pipeline ? PQresultStatus(rest) == PGRES_PIPELINE_SYNC : !rest;
         PQclear(rest);
+    }
+    return drained;
+}
+
+/* The call ended before its statement: end that, too. Of a pipeline, those behind it do not run. The
+ * server forgets a request that comes before it has begun with the statement: it is asked again. */
+static void cancel_and_drain(struct pg_conn *c)
+{
+    rag_context soon = RAG_CONTEXT_INIT;
+    int drained = 0;
+    soon.deadline_ns = net_now_ns() + (int64_t)PG_CANCEL_MS * 1000000;
+    while (!drained && !c->lost && ask_to_cancel(c, &soon)) {
+        const int64_t again = net_now_ns() + (int64_t)CANCEL_AGAIN_MS * 1000000;
+        drained = drain(c, again < soon.deadline_ns ? again : soon.deadline_ns);
     }
     if (!drained)
         c->lost = 1;

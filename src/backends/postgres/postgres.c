@@ -306,6 +306,8 @@ static rag_status server_start(const struct opening *o, const rag_context *ctx, 
     const rag_call call = { .self = s, .ctx = ctx, .host = o->host };
     if (writes)
         PG_TRY(pg_vector_adopt(&call, o->err));
+    else
+        pg_vector_mention(&call);
     if (o->config->flags & RAG_OPEN_BUILD)
         return pg_build_begin(&call, (o->config->flags & RAG_OPEN_REPLACE) != 0, o->err);
     return RAG_OK;

@@ -132,6 +132,8 @@ void pg_vector_index_defined(const rag_call *call, const char *name, const struc
 
 /* vector_adopt.c: spaces that LightRAG filled get their record, for callers that write. */
 rag_status pg_vector_adopt(const rag_call *call, rag_error *err);
+/* To the others it is said that there are some. */
+void pg_vector_mention(const rag_call *call);
 /* The model of a space of that kind, which becomes known when it is defined; or, when it is another
  * one, what is known of it, in *facts. */
 rag_status pg_vector_settle_model(const rag_call *call, const char *name, const char *table,

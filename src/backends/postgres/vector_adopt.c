@@ -5,7 +5,9 @@
  * the table without. If several models have rows nobody can say which one is meant: then the space is
  * found when it is defined, by the model's name. Dimension and element type are those of the column.
  * The model's name cannot be had back from the table's, in which every odd character is '_'; it stays
- * unknown until somebody defines the space with a model that gives the table this name. */
+ * unknown until somebody defines the space with a model that gives the table this name. Who opens for
+ * reading is told, once, that there are such tables: what LightRAG filled after the workspace became
+ * a store. */
 #include <stdio.h>
 #include <string.h>
 
@@ -88,10 +90,30 @@ static rag_status find_work(const rag_call *call, struct pg_conn *conn, void *us
     return RAG_OK;
 }
 
+static const char *const names[] = { "entities", "relationships", "chunks" };
+enum { NAMES = sizeof names / sizeof *names };
+
+void pg_vector_mention(const rag_call *call)
+{
+    for (size_t i = 0; i < NAMES; i++) {
+        struct adopting a = { pg_vector_layout(names[i]) };
+        struct pg_text text = { .host = call->host };
+        /* what this role cannot look into it is not told of */
+        if (pg_read(call, find_work, &a, NULL) != RAG_OK || !a.layout)
+            continue;
+        pg_text_printf(&text,
+                       "the vectors '%s' that LightRAG wrote are not seen: opening the workspace "
+                       "once for writing takes them over",
+                       names[i]);
+        if (!text.failed)
+            call->host->log(call->ctx, RAG_LOG_WARNING, text.data);
+        pg_text_free(&text);
+    }
+}
+
 rag_status pg_vector_adopt(const rag_call *call, rag_error *err)
 {
-    static const char *const names[] = { "entities", "relationships", "chunks" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < NAMES; i++) {
         struct adopting a = { pg_vector_layout(names[i]) };
         PG_TRY(pg_read(call, find_work, &a, err));
         rag_error why = RAG_ERROR_INIT;
@@ -100,9 +122,9 @@ rag_status pg_vector_adopt(const rag_call *call, rag_error *err)
             call->host->log(call->ctx, RAG_LOG_WARNING,
                             "vectors that LightRAG wrote are not to be seen: its tables belong to "
                             "another role");
-        } else if (status != RAG_OK)
-
+        } else if (status != RAG_OK) {
             return pg_pass(status, &why, err);
+        }
     }
     return RAG_OK;
 }
