@@ -8,6 +8,7 @@
  *   hold H            a child that only lives on; "child PID"
  *   holdin H WHAT N   N such children, forked while another thread does WHAT, which goes on: "children PID ..." */
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -309,14 +310,25 @@ void do_fork(struct handle *h, const char *end)
     say("child %d", fork_child(h, end));
 }
 
-/* A child that does nothing but live, with whatever it inherited. */
+/* A child that does nothing but live, with whatever it inherited; it lives already: what fork() does in
+ * the child has been done. */
 static pid_t fork_holder(void)
 {
+    int ends[2];
+    char alive = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        abort();
     const pid_t pid = fork();
     if (pid == 0) {
+        if (write(ends[1], &alive, 1) != 1)
+            abort();
         for (;;)
             (void)pause();
     }
+    if (read(ends[0], &alive, 1) != 1)
+        abort();
+    (void)close(ends[0]);
+    (void)close(ends[1]);
     return pid;
 }
 
