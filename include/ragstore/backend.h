@@ -185,7 +185,8 @@ typedef struct rag_vector_table {
 } rag_vector_table;
 
 /* What a search in labels looks for: a label that contains `text` once every character of `from` in it
- * has become the one at the same place of `to` (as SQL's translate() does it). UTF-8. */
+ * has become the one at the same place of `to` (as SQL's translate() does it). UTF-8, the caller's, as
+ * long as the call. */
 typedef struct rag_label_query {
     rag_slice text; /* without case; not empty */
     rag_slice from, to;

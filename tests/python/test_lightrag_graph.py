@@ -96,8 +96,8 @@ async def test_only_the_edges_of_hubs_are_read_in_a_thread(graph, folder):
 
 
 def test_where_reads_wait_for_no_server():
-    urls = "embedded:/s", "./s", "memory:x", "postgres://h/d", "postgresql://h/d", "config:c.ini", "lightrag:/s"
-    assert [share.Share(url, "").is_near for url in urls] == [True] * 3 + [False] * 4
+    urls = "embedded:/s", "./s", "memory:x", "postgres://h/d", "postgresql://h/d", "config:c.ini", "lightrag:/s", "@name"
+    assert [share.Share(url, "").is_near for url in urls] == [True] * 3 + [False] * 5
 
 
 @using("graph")

@@ -1,5 +1,5 @@
-"""How often a call goes to PostgreSQL and back: each trip is the delay of the network, which on a loopback nobody notices. A proxy counts
-them: what the client says after the server has spoken begins a trip."""
+"""How often a call goes to PostgreSQL and back: each trip is the delay of the network, which on a loopback nobody
+notices. A proxy counts them: what the client says after the server has spoken begins a trip."""
 
 import pytest
 

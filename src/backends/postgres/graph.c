@@ -1,9 +1,9 @@
 /* The slots of the graph that read, over the statements of its layout.
  *
  * Both layouts (graph_tables.c, graph_age.c) take the same parameters and answer in the same columns,
- * so nothing here knows which one it is. A batch is one trip, of one statement or two; its answer has the places of
- * what was asked for, and rows are given in the order asked, with those that are absent. A slot that
- * is asked for no values has the server send none. Writing is in graph_write.c. */
+ * so nothing here knows which one it is. A batch is one trip, of one statement or two; its answer has
+ * the places of what was asked for, and rows are given in the order asked, with those that are absent.
+ * A slot that is asked for no values has the server send none. Writing is in graph_write.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

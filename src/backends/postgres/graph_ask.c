@@ -1,8 +1,9 @@
 /* Labels as parameters, and the rows of an answer by their places.
  *
  * A label goes over as a text when it is its own id, else as bytes, of which the server makes the id.
- * The second array ends behind the last such label, so it is empty nearly always. Answers have the place of what was asked for, from 1, and no row for what
- * is not there. Called by the slots of the graph. */
+ * The second array ends behind the last such label, so it is empty nearly always. Answers have the
+ * place of what was asked for, from 1, and no row for what is not there. Called by the slots of the
+ * graph. */
 #include "graph_ask.h"
 
 #include <string.h>

@@ -14,8 +14,9 @@ struct pg_vector_place {
     rag_metric metric;
 };
 
-/* Statements over one place, each in one of `texts`. $1 is the workspace, $2 the name of the space. Of pairs, the first is
- * without payloads. Answers have the columns PG_AT_*, those of LightRAG's table, then PG_VECTOR_*. */
+/* Statements over one place, each in one of `texts`. $1 is the workspace, $2 the name of the space. Of
+ * pairs, the first is without payloads. Answers have the columns PG_AT_*, those of LightRAG's table,
+ * then PG_VECTOR_*. */
 enum { PG_VECTOR_STATEMENTS = 15 };
 struct pg_vector_statements {
     struct pg_vector_statements *next;
@@ -132,7 +133,7 @@ void pg_vector_index_defined(const rag_call *call, const char *name, const struc
 
 /* vector_adopt.c: spaces that LightRAG filled get their record, for callers that write. */
 rag_status pg_vector_adopt(const rag_call *call, rag_error *err);
-/* To the others it is said that there are some. */
+/* For callers that read: a warning for each of the three that has none yet. */
 void pg_vector_mention(const rag_call *call);
 /* The model of a space of that kind, which becomes known when it is defined; or, when it is another
  * one, what is known of it, in *facts. */
@@ -220,7 +221,8 @@ enum {
 rag_status pg_pending_queue(const rag_call *call, struct pg_conn *conn, const char *name,
                             const struct pg_array *ids, struct pg_params *params, PGresult **out,
                             rag_error *err);
-/* Queued: what waits of n ids `stride` bytes apart is thrown away. *d is freed when it was sent. */
+/* Queued: what waits of n ids `stride` bytes apart is thrown away. The caller frees *d, with
+ * pg_discard_free(), when it was sent or will not be. */
 struct pg_discard {
     struct pg_params params;
     struct pg_array keys;

@@ -94,7 +94,7 @@ class Share:
     def __init__(self, url, workspace, folder=None):
         self.url, self.workspace, self.folder = url, workspace, folder
         scheme, colon, _ = url.partition(":")
-        self.is_near = not colon or scheme in NEAR
+        self.is_near = scheme in NEAR or not (colon or url.startswith("@"))  # a folder; @ is a name of any store
         self.users = 0
         self.committed = self.durable = 0
         self._forget()
